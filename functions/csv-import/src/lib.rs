@@ -1,0 +1,1 @@
+//! CSV files in S3 become accounts, employer links and mappings.

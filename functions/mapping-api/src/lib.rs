@@ -1,0 +1,1 @@
+//! The HTTP API: who is NEMO user 12345?

@@ -1,0 +1,60 @@
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+/// When the invocation ends, if that is known. Local commands have none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline(Option<Instant>);
+
+impl Deadline {
+    /// No end is known.
+    pub const NONE: Self = Self(None);
+
+    /// So long from now.
+    pub fn within(left: Duration) -> Self {
+        Self(Some(Instant::now() + left))
+    }
+
+    /// From Lambda's context: milliseconds since the Unix epoch. One in the past is taken as unknown, as `cargo lambda
+    /// watch` gives the constant 600,000.
+    pub fn from_lambda(deadline_ms: u64, now: Timestamp) -> Self {
+        let now_ms = u64::try_from(now.as_millisecond()).unwrap_or(0);
+        match deadline_ms.checked_sub(now_ms) {
+            Some(left) if left > 0 => Self::within(Duration::from_millis(left)),
+            _ => Self::NONE,
+        }
+    }
+
+    /// Whether less than `margin` is left.
+    pub fn is_near(&self, margin: Duration) -> bool {
+        self.0.is_some_and(|end| end.saturating_duration_since(Instant::now()) < margin)
+    }
+
+    /// What is left, if an end is known.
+    pub fn left(&self) -> Option<Duration> {
+        self.0.map(|end| end.saturating_duration_since(Instant::now()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn comes_nearer() {
+        let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        let epoch_ms = u64::try_from(now.as_millisecond()).unwrap();
+        let deadline = Deadline::from_lambda(epoch_ms + 30_000, now);
+        assert!(!deadline.is_near(Duration::from_secs(20)));
+        tokio::time::advance(Duration::from_secs(15)).await;
+        assert!(deadline.is_near(Duration::from_secs(20)));
+    }
+
+    #[test]
+    fn one_in_the_past_is_unknown() {
+        let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        assert_eq!(Deadline::from_lambda(600_000, now), Deadline::NONE);
+        assert!(!Deadline::NONE.is_near(Duration::from_secs(3600)));
+    }
+}

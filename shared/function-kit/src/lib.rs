@@ -1,0 +1,16 @@
+//! What every function needs around its work: settings, secrets, logs, retry, rate, deadline, clock and randomness.
+//!
+//! Nothing here knows what a function does. Clock and randomness are values that are passed in, never globals.
+
+mod clock;
+mod deadline;
+mod entropy;
+pub mod logs;
+pub mod rate;
+pub mod retry;
+pub mod secrets;
+pub mod settings;
+
+pub use clock::Clock;
+pub use deadline::Deadline;
+pub use entropy::Entropy;

@@ -1,0 +1,208 @@
+//! Settings come from the environment, are read once at start, and every missing or bad one is reported together.
+//!
+//! A function lists its settings as [`Setting`] constants; the command line prints them, and the README's tables are
+//! compared with them by a test. Reading goes through a [`Reader`], which collects the problems.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use secrecy::SecretString;
+
+use crate::secrets::SecretSource;
+
+/// One environment variable: its name, default and meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    /// The variable's name.
+    pub name: &'static str,
+    /// What holds when it is not set.
+    pub default: Default,
+    /// A secret may be given as `<name>_SECRET_ID` instead, and is never shown.
+    pub secret: bool,
+    /// What it does, in a sentence, with units.
+    pub meaning: &'static str,
+}
+
+/// What holds when a variable is not set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Default {
+    /// The function does not start.
+    Required,
+    /// Nothing; the meaning says what that means.
+    None,
+    /// This value.
+    Value(&'static str),
+}
+
+impl Setting {
+    /// A variable that must be set.
+    pub const fn required(name: &'static str, meaning: &'static str) -> Self {
+        Self { name, default: Default::Required, secret: false, meaning }
+    }
+
+    /// A variable that may be left out.
+    pub const fn optional(name: &'static str, meaning: &'static str) -> Self {
+        Self { name, default: Default::None, secret: false, meaning }
+    }
+
+    /// A variable with a default.
+    pub const fn with_default(name: &'static str, value: &'static str, meaning: &'static str) -> Self {
+        Self { name, default: Default::Value(value), secret: false, meaning }
+    }
+
+    /// The same, as a secret.
+    pub const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+}
+
+/// The environment, read once. A variable that is set to nothing counts as not set.
+#[derive(Clone, std::default::Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// The process's own.
+    pub fn of_process() -> Self {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
+    }
+
+    /// A variable's value, trimmed.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// The same environment with one variable more.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.insert(name.to_owned(), value.to_owned());
+        self
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
+    fn from_iter<T: IntoIterator<Item = (K, V)>>(pairs: T) -> Self {
+        Self(pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect())
+    }
+}
+
+/// Everything that is wrong with the environment, a line each.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the settings do not do:\n  {}", .0.join("\n  "))]
+pub struct SettingsError(pub Vec<String>);
+
+/// Reads settings and collects what is wrong with them.
+pub struct Reader<'a> {
+    environment: &'a Environment,
+    problems: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    /// Begins to read.
+    pub fn new(environment: &'a Environment) -> Self {
+        Self { environment, problems: Vec::new() }
+    }
+
+    /// The variable or its default as text; `None` when it is not set and has no default.
+    pub fn text(&mut self, setting: &Setting) -> Option<String> {
+        match (self.environment.get(setting.name), setting.default) {
+            (Some(value), _) => Some(value.to_owned()),
+            (None, Default::Value(value)) => Some(value.to_owned()),
+            (None, Default::None) => None,
+            (None, Default::Required) => {
+                self.problem(format!("{} is not set: {}", setting.name, setting.meaning));
+                None
+            }
+        }
+    }
+
+    /// The variable or its default, parsed. A value that does not parse is a problem, which does not repeat the value.
+    pub fn parsed<T>(&mut self, setting: &Setting) -> Option<T>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let text = self.text(setting)?;
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.problem(format!("{} does not read: {error}. {}", setting.name, setting.meaning));
+                None
+            }
+        }
+    }
+
+    /// `true`/`false`, `1`/`0`, `yes`/`no`, `on`/`off`, whatever the case.
+    pub fn flag(&mut self, setting: &Setting) -> bool {
+        let Some(text) = self.text(setting) else { return false };
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => true,
+            "false" | "0" | "no" | "off" => false,
+            _ => {
+                self.problem(format!("{} must be true or false. {}", setting.name, setting.meaning));
+                false
+            }
+        }
+    }
+
+    /// A secret: the variable itself, or the id of a secret under `<name>_SECRET_ID`. The variable wins.
+    pub fn secret(&mut self, setting: &Setting) -> Option<SecretSource> {
+        if let Some(value) = self.environment.get(setting.name) {
+            return Some(SecretSource::Value(SecretString::from(value.to_owned())));
+        }
+        let id_name = format!("{}_SECRET_ID", setting.name);
+        if let Some(id) = self.environment.get(&id_name) {
+            return Some(SecretSource::Id(id.to_owned()));
+        }
+        if setting.default == Default::Required {
+            self.problem(format!("neither {} nor {id_name} is set: {}", setting.name, setting.meaning));
+        }
+        None
+    }
+
+    /// Notes a problem that spans several settings.
+    pub fn problem(&mut self, problem: impl Into<String>) {
+        self.problems.push(problem.into());
+    }
+
+    /// The settings, if all was well. `build` returns `None` only where a problem was noted.
+    ///
+    /// # Errors
+    /// All problems together.
+    pub fn finish<T>(self, settings: Option<T>) -> Result<T, SettingsError> {
+        match settings {
+            Some(settings) if self.problems.is_empty() => Ok(settings),
+            _ => Err(SettingsError(self.problems)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: Setting = Setting::required("CROSSWALK_TABLE", "the DynamoDB table");
+    const SIZE: Setting = Setting::with_default("MAX_MIB", "100", "the largest file in MiB");
+    const TOKEN: Setting = Setting::required("API_TOKEN", "the token").secret();
+
+    #[test]
+    fn all_problems_are_told_together_and_values_are_not() {
+        let environment = Environment::from_iter([("MAX_MIB", "hunter2"), ("CROSSWALK_TABLE", " ")]);
+        let mut reader = Reader::new(&environment);
+        let settings = (|| Some((reader.text(&TABLE), reader.parsed::<u32>(&SIZE), reader.secret(&TOKEN))))();
+        let error = reader.finish(settings).map(|_| ()).unwrap_err().to_string();
+        for name in ["CROSSWALK_TABLE is not set", "MAX_MIB does not read", "neither API_TOKEN nor API_TOKEN_SECRET_ID"] {
+            assert!(error.contains(name), "{error}");
+        }
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn the_value_wins_over_the_secret_id() {
+        let environment = Environment::from_iter([("API_TOKEN", "x"), ("API_TOKEN_SECRET_ID", "arn")]);
+        let mut reader = Reader::new(&environment);
+        assert!(matches!(reader.secret(&TOKEN), Some(SecretSource::Value(_))));
+    }
+}

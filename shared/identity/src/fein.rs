@@ -1,0 +1,104 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Refusal;
+
+/// A Federal Employer Identification Number: 9 digits, kept without the dash.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Fein(String);
+
+impl Fein {
+    /// Takes a FEIN as spreadsheets leave it: dashes are stripped and lost leading zeros are filled in.
+    ///
+    /// # Errors
+    /// Empty, something else than digits and dashes, more than 9 digits, or nothing but zeros.
+    pub fn parse(given: &str) -> Result<Self, Refusal> {
+        let trimmed = given.trim();
+        if trimmed.is_empty() {
+            return Err(Refusal::Empty { what: "FEIN" });
+        }
+        let digits: String = trimmed.chars().filter(|c| *c != '-').collect();
+        let found = |found: &str| Err(Refusal::Fein { found: found.to_owned() });
+        if digits.is_empty() {
+            return found("has none");
+        }
+        if !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return found("holds something else than digits and dashes");
+        }
+        if digits.len() > 9 {
+            return found(&format!("has {}", digits.len()));
+        }
+        if digits.bytes().all(|b| b == b'0') {
+            return found("is all zeros");
+        }
+        Ok(Self(format!("{digits:0>9}")))
+    }
+
+    /// The 9 digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The last four digits, for logs: `**-***7847`.
+    pub fn masked(&self) -> String {
+        format!("**-***{}", &self.0[5..])
+    }
+}
+
+impl fmt::Display for Fein {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Masked.
+impl fmt::Debug for Fein {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fein({})", self.masked())
+    }
+}
+
+impl FromStr for Fein {
+    type Err = Refusal;
+
+    fn from_str(given: &str) -> Result<Self, Refusal> {
+        Self::parse(given)
+    }
+}
+
+impl TryFrom<String> for Fein {
+    type Error = Refusal;
+
+    fn try_from(given: String) -> Result<Self, Refusal> {
+        Self::parse(&given)
+    }
+}
+
+impl From<Fein> for String {
+    fn from(fein: Fein) -> Self {
+        fein.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_spreadsheets_leave_them() {
+        for given in ["04-2127847", "042127847", "42127847", " 04-2127847 "] {
+            assert_eq!(Fein::parse(given).unwrap().as_str(), "042127847");
+        }
+        assert_eq!(format!("{:?}", Fein::parse("042127847").unwrap()), "Fein(**-***7847)");
+    }
+
+    #[test]
+    fn refused() {
+        for given in ["", "-", "0421278471", "04.2127847", "abc", "000000000", "12345678\u{666}"] {
+            assert!(Fein::parse(given).is_err(), "{given}");
+        }
+    }
+}
