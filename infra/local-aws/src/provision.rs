@@ -1,7 +1,11 @@
 //! Makes table, bucket, pool and queue from one description, with plain SDK calls: on the embedded AWS or on another
 //! emulator. What stands already is left as it is.
 
+mod table;
+
 use aws_config::SdkConfig;
+
+pub use table::provision_table;
 
 /// The names to make things under.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +52,7 @@ pub struct Provisioned {
 ///
 /// # Errors
 /// A call that failed, by name.
-pub async fn provision(_config: &SdkConfig, _names: &Names) -> anyhow::Result<Provisioned> {
+pub async fn provision(config: &SdkConfig, names: &Names) -> anyhow::Result<Provisioned> {
+    provision_table(config, &names.table).await?;
     todo!()
 }
