@@ -2,9 +2,12 @@
 //!
 //! Nothing here knows what a function does. Clock and randomness are values that are passed in, never globals.
 
+pub mod aws;
 mod clock;
 mod deadline;
 mod entropy;
+#[cfg(test)]
+mod fake_http;
 pub mod logs;
 pub mod rate;
 pub mod retry;

@@ -58,6 +58,58 @@ impl Setting {
     }
 }
 
+/// The lists in their order as one, each name once: the first that tells of it wins. A function's parts share settings.
+pub fn merged(lists: &[&[Setting]]) -> Vec<Setting> {
+    let mut merged: Vec<Setting> = Vec::new();
+    for setting in lists.iter().copied().flatten() {
+        if !merged.iter().any(|known| known.name == setting.name) {
+            merged.push(*setting);
+        }
+    }
+    merged
+}
+
+/// A Markdown table of settings, as README.md holds it: name, default, meaning.
+pub fn markdown_table(settings: &[Setting]) -> String {
+    let mut table = String::from("| setting | default | meaning |\n|---|---|---|\n");
+    for setting in settings {
+        let name = if setting.secret {
+            format!("`{0}` or `{0}_SECRET_ID`", setting.name)
+        } else {
+            format!("`{}`", setting.name)
+        };
+        let default = match setting.default {
+            Default::Required => "required".to_owned(),
+            Default::None => "–".to_owned(),
+            Default::Value(value) => format!("`{value}`"),
+        };
+        let meaning = setting.meaning.replace('|', "\\|");
+        table.push_str(&format!("| {name} | {default} | {meaning} |\n"));
+    }
+    table
+}
+
+/// The settings as a file of `NAME=value` lines to fill in: what is required is open, the rest is commented out.
+pub fn env_file(settings: &[Setting]) -> String {
+    let mut file = String::new();
+    for setting in settings {
+        let (mark, value, note) = match setting.default {
+            Default::Required => ("", "", " (required)"),
+            Default::None => ("# ", "", ""),
+            Default::Value(value) => ("# ", value, ""),
+        };
+        file.push_str(&format!("# {}{note}\n{mark}{}={value}\n", setting.meaning, setting.name));
+        if setting.secret {
+            file.push_str(&format!(
+                "# or the id of a secret in Secrets Manager, with #key for one key of a JSON secret\n# {}_SECRET_ID=\n",
+                setting.name
+            ));
+        }
+        file.push('\n');
+    }
+    file
+}
+
 /// The environment, read once. A variable that is set to nothing counts as not set.
 #[derive(Clone, std::default::Default)]
 pub struct Environment(BTreeMap<String, String>);
@@ -73,6 +125,11 @@ impl Environment {
     /// A variable's value, trimmed.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// Whether this process is a Lambda function (`cargo lambda watch` counts).
+    pub fn is_lambda(&self) -> bool {
+        self.get("AWS_LAMBDA_FUNCTION_NAME").is_some()
     }
 
     /// The same environment with one variable more.
@@ -191,12 +248,34 @@ mod tests {
     fn all_problems_are_told_together_and_values_are_not() {
         let environment = Environment::from_iter([("MAX_MIB", "hunter2"), ("CROSSWALK_TABLE", " ")]);
         let mut reader = Reader::new(&environment);
-        let settings = (|| Some((reader.text(&TABLE), reader.parsed::<u32>(&SIZE), reader.secret(&TOKEN))))();
+        let settings = Some((reader.text(&TABLE), reader.parsed::<u32>(&SIZE), reader.secret(&TOKEN)));
         let error = reader.finish(settings).map(|_| ()).unwrap_err().to_string();
-        for name in ["CROSSWALK_TABLE is not set", "MAX_MIB does not read", "neither API_TOKEN nor API_TOKEN_SECRET_ID"] {
+        for name in ["CROSSWALK_TABLE is not set", "MAX_MIB does not read", "neither API_TOKEN nor API_TOKEN_SECRET_ID"]
+        {
             assert!(error.contains(name), "{error}");
         }
         assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn lists_are_merged_and_shown() {
+        const OTHER: Setting = Setting::optional("CROSSWALK_TABLE", "told of twice");
+        let merged = merged(&[&[TABLE, SIZE], &[OTHER, TOKEN]]);
+        assert_eq!(merged, [TABLE, SIZE, TOKEN]);
+        assert_eq!(
+            markdown_table(&merged),
+            "| setting | default | meaning |\n|---|---|---|\n\
+             | `CROSSWALK_TABLE` | required | the DynamoDB table |\n\
+             | `MAX_MIB` | `100` | the largest file in MiB |\n\
+             | `API_TOKEN` or `API_TOKEN_SECRET_ID` | required | the token |\n"
+        );
+        assert_eq!(
+            env_file(&merged),
+            "# the DynamoDB table (required)\nCROSSWALK_TABLE=\n\n\
+             # the largest file in MiB\n# MAX_MIB=100\n\n\
+             # the token (required)\nAPI_TOKEN=\n\
+             # or the id of a secret in Secrets Manager, with #key for one key of a JSON secret\n# API_TOKEN_SECRET_ID=\n\n"
+        );
     }
 
     #[test]
