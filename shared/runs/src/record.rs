@@ -1,0 +1,98 @@
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Counts, times};
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// It works, or waits for the delivery that takes it over.
+    Running,
+    /// Every row is as the source wants it.
+    Succeeded,
+    /// Some rows are not.
+    Partly,
+    /// Nothing could be done, or the run broke off.
+    Failed,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// Rows settled so far.
+    pub rows: u64,
+    /// Bytes read so far.
+    pub bytes: u64,
+    /// Of the source's bytes, 0 to 100; null while the size is unknown.
+    pub percent: Option<f64>,
+}
+
+/// The keys of a run's reports in the bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Reports {
+    /// Rows that are as the file wants them.
+    pub succeeded: Option<String>,
+    /// Rows that are not, with the reason.
+    pub failed: Option<String>,
+    /// This record.
+    pub summary: Option<String>,
+}
+
+/// A reason and how many rows had it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReasonCount {
+    /// In words, without personal data.
+    pub reason: String,
+    /// Rows.
+    pub count: u64,
+}
+
+/// A run, the same for every way. Its JSON is the API's and `summary.json`'s; clients ignore fields that they don't know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// The run's id.
+    pub id: String,
+    /// `leave-admins`, `mappings`, `employers`, …; `import` for a file whose kind is not known.
+    pub kind: String,
+    /// Where it stands.
+    pub state: RunState,
+    /// Whether it only planned.
+    pub dry_run: bool,
+    /// What it read: `s3://bucket/key`, a file's name, …
+    pub source: String,
+    /// When it began: its first worker, if it was taken over.
+    #[serde(with = "times")]
+    pub started_at: Timestamp,
+    /// When it ended.
+    #[serde(with = "times::optional")]
+    pub ended_at: Option<Timestamp>,
+    /// How far it is.
+    pub progress: Progress,
+    /// Rows by outcome.
+    pub counts: Counts,
+    /// Where its reports are.
+    pub reports: Reports,
+    /// The most frequent reasons of unsuccessful rows (or of the failed run), most frequent first, at most
+    /// [`Reasons::MOST`](crate::Reasons::MOST).
+    pub reasons: Vec<ReasonCount>,
+}
+
+impl RunRecord {
+    /// The record of a run that begins now.
+    pub fn begin(id: impl Into<String>, kind: impl Into<String>, source: impl Into<String>, now: Timestamp) -> Self {
+        Self {
+            id: id.into(),
+            kind: kind.into(),
+            state: RunState::Running,
+            dry_run: false,
+            source: source.into(),
+            started_at: now,
+            ended_at: None,
+            progress: Progress::default(),
+            counts: Counts::default(),
+            reports: Reports::default(),
+            reasons: Vec::new(),
+        }
+    }
+}
