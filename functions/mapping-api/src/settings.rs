@@ -1,0 +1,71 @@
+//! The function's settings.
+
+use crosswalk_function_kit::settings::{Environment, Reader, Setting, SettingsError};
+use crosswalk_identity::{DEFAULT_SYSTEMS, Systems};
+
+use crate::auth::AuthMode;
+
+const TABLE: Setting = Setting::required("CROSSWALK_TABLE", "The DynamoDB table of mappings, people and runs.");
+const SYSTEMS: Setting = Setting::with_default(
+    "CROSSWALK_SYSTEMS",
+    DEFAULT_SYSTEMS,
+    "The known systems, comma-separated; it replaces the default list.",
+);
+const AUTH: Setting = Setting::with_default(
+    "CROSSWALK_AUTH",
+    "jwt",
+    "`jwt`: API Gateway's JWT authorizer must have checked each request. `none`: requests without claims are let in \
+     (local use only).",
+);
+
+/// Every setting of the function.
+pub const SETTINGS: &[Setting] = &[TABLE, SYSTEMS, AUTH];
+
+/// What the function needs to know at start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// The DynamoDB table's name.
+    pub table: String,
+    /// The systems that requests may name.
+    pub systems: Systems,
+    /// What to do with a request that no authorizer has checked.
+    pub auth: AuthMode,
+}
+
+impl ApiSettings {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// Everything that is missing or does not read, together.
+    pub fn from_env(environment: &Environment) -> Result<Self, SettingsError> {
+        let mut reader = Reader::new(environment);
+        let table = reader.text(&TABLE);
+        let systems = reader.parsed::<Systems>(&SYSTEMS);
+        let auth = reader.parsed::<AuthMode>(&AUTH);
+        reader.finish((|| Some(Self { table: table?, systems: systems?, auth: auth? }))())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_problems_are_told_together() {
+        let environment = Environment::from_iter([("CROSSWALK_SYSTEMS", "Nemo"), ("CROSSWALK_AUTH", "off")]);
+        let error = ApiSettings::from_env(&environment).unwrap_err().to_string();
+        for name in ["CROSSWALK_TABLE is not set", "CROSSWALK_SYSTEMS does not read", "CROSSWALK_AUTH does not read"] {
+            assert!(error.contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn claims_are_required_unless_said_otherwise() {
+        let environment = Environment::from_iter([("CROSSWALK_TABLE", "crosswalk")]);
+        let settings = ApiSettings::from_env(&environment).unwrap();
+        assert_eq!(settings.auth, AuthMode::Jwt);
+        assert_eq!(settings.systems, Systems::default());
+        let settings = ApiSettings::from_env(&environment.with("CROSSWALK_AUTH", "none")).unwrap();
+        assert_eq!(settings.auth, AuthMode::None);
+    }
+}
