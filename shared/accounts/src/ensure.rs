@@ -218,3 +218,6 @@ impl fmt::Debug for Accounts {
         write!(f, "Accounts({}, {:?})", self.0.pool_id, self.0.paces)
     }
 }
+
+#[cfg(test)]
+mod tests;

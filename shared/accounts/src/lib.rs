@@ -11,6 +11,8 @@ mod one_at_a_time;
 mod password;
 mod pool;
 mod quota;
+#[cfg(test)]
+mod scripted;
 
 pub use ensure::{Accounts, Ensured, Planned};
 pub use errors::AccountError;
