@@ -98,7 +98,7 @@ impl Accounts {
                     reason: "the account is said to exist, but is not found yet".to_owned(),
                     done: &[],
                 })?;
-                match self.repair(pool, email, &account, None).await? {
+                match self.repair(pool, email, &account, invited_until).await? {
                     Ensured::Repaired if perhaps_ours => Ok(Ensured::Created),
                     ensured => Ok(ensured),
                 }
