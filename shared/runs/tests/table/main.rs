@@ -1,0 +1,7 @@
+//! Runs against a DynamoDB table: the embedded one, or whichever `CROSSWALK_TEST_DYNAMODB` names.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
+mod bed;
+mod lease;
+mod records;
