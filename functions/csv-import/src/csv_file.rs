@@ -4,7 +4,7 @@ mod delimiter;
 mod encoding;
 mod error;
 mod formula;
-mod header;
+pub(crate) mod header;
 mod rows;
 
 use std::io::Read;

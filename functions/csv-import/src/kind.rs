@@ -16,7 +16,7 @@ pub enum Kind {
 }
 
 /// Where files are dropped.
-pub const IMPORTS: &str = "imports/";
+const IMPORTS: &str = "imports/";
 
 /// The prefixes that are known, for people to read.
 pub const KNOWN_PREFIXES: &str = "imports/leave-admins/, imports/mappings/<system>/ and imports/employers/";

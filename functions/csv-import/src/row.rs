@@ -1,12 +1,13 @@
 //! A row's text becomes values, or reasons why not.
 
+use crosswalk_identifier_store::MAX_NOTES_BYTES;
 use crosswalk_identity::{Email, ExternalId, Fein, Username};
 
 use crate::Kind;
 use crate::csv_file::{Layout, Record};
 
-/// The most bytes of notes and of an employer's name; a DynamoDB item holds 400 KB in all.
-const LONGEST_TEXT: usize = 10_000;
+/// The most bytes of an employer's name or FINEOS id.
+const LONGEST_NAME: usize = 1_000;
 
 /// A row whose values do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +82,7 @@ impl Row {
                 let username = problems.keep(Username::parse(value(0)));
                 let external_id = problems.keep(ExternalId::parse(value(1)));
                 let email = given(2).and_then(|text| problems.keep(Email::parse(text)));
-                let notes = given(3).and_then(|text| problems.keep(free_text("notes", text)));
+                let notes = given(3).and_then(|text| problems.keep(within("notes", text, MAX_NOTES_BYTES)));
                 (|| Some(Self::Mapping(MappingRow { username: username?, external_id: external_id?, email, notes })))()
             }
             Kind::Employers => {
@@ -152,10 +153,9 @@ fn check_shape(layout: &Layout, record: &Record) -> Result<(), String> {
     Ok(())
 }
 
-/// Text that may have lines.
-fn free_text(what: &str, text: &str) -> Result<String, String> {
-    if text.len() > LONGEST_TEXT {
-        return Err(format!("the {what} column has {} bytes; at most {LONGEST_TEXT} are allowed", text.len()));
+fn within(what: &str, text: &str, limit: usize) -> Result<String, String> {
+    if text.len() > limit {
+        return Err(format!("the {what} column has {} bytes; at most {limit} are allowed", text.len()));
     }
     Ok(text.to_owned())
 }
@@ -168,7 +168,7 @@ fn line_of_text(what: &str, text: &str) -> Result<String, String> {
     if text.chars().any(char::is_control) {
         return Err(format!("the {what} holds a line break, tab or other control character; remove it"));
     }
-    free_text(what, text)
+    within(what, text, LONGEST_NAME)
 }
 
 #[cfg(test)]

@@ -1,0 +1,78 @@
+//! The work of mapping rows.
+
+use crosswalk_identifier_store::{Change, IdentifierStore, Planner, StoreError, StoreRequest, Stored};
+use crosswalk_identity::{Mark, System};
+use crosswalk_runs::Outcome;
+
+use crate::outcome::{RowResult, Verdict};
+use crate::row::MappingRow;
+
+/// Rows that are stored together: their mapping and owner items fill one batch read of 100.
+pub(crate) const BATCH: usize = 50;
+
+/// Stores rows, in file order where two share a key.
+pub(crate) async fn store(
+    store: &IdentifierStore,
+    system: &System,
+    run: &str,
+    rows: Vec<(u64, MappingRow)>,
+) -> Vec<RowResult> {
+    let (lines, requests) = requests(system, run, rows);
+    settled(&lines, store.store_many(requests).await)
+}
+
+/// What [`store`] would do; `planner` remembers what earlier rows would have done.
+pub(crate) async fn plan(
+    planner: &mut Planner,
+    system: &System,
+    run: &str,
+    rows: Vec<(u64, MappingRow)>,
+) -> Vec<RowResult> {
+    let (lines, requests) = requests(system, run, rows);
+    settled(&lines, planner.plan_many(requests).await)
+}
+
+fn requests(system: &System, run: &str, rows: Vec<(u64, MappingRow)>) -> (Vec<u64>, Vec<StoreRequest>) {
+    let request = |(line, row): (u64, MappingRow)| {
+        let request = StoreRequest {
+            username: row.username,
+            system: system.clone(),
+            external_id: row.external_id,
+            email: row.email.map_or(Change::Keep, Change::Set),
+            notes: row.notes.map_or(Change::Keep, Change::Set),
+            mark: Mark::line(run, line),
+        };
+        (line, request)
+    };
+    rows.into_iter().map(request).unzip()
+}
+
+fn settled(lines: &[u64], answers: Vec<Result<Stored, StoreError>>) -> Vec<RowResult> {
+    lines.iter().zip(answers).map(|(line, answer)| verdict(answer).at(*line)).collect()
+}
+
+fn verdict(answer: Result<Stored, StoreError>) -> Verdict {
+    match answer {
+        Ok(Stored::Created(_)) => Verdict::new(Outcome::Created, "the mapping is new"),
+        Ok(Stored::Updated { mapping, previous }) if mapping.external_id != previous => Verdict::personal(
+            Outcome::Updated,
+            format!("the external id was {previous}"),
+            "the external id was another",
+        ),
+        Ok(Stored::Updated { .. }) => Verdict::new(Outcome::Updated, "the e-mail or the notes were others"),
+        Ok(Stored::Verified(_)) => Verdict::new(Outcome::Verified, "the mapping stood already"),
+        Ok(Stored::Conflict { owner }) => Verdict::personal(
+            Outcome::Conflict,
+            format!(
+                "the external id belongs to {owner}; correct this row, or pass the id on with `crosswalk ids move`"
+            ),
+            "the external id belongs to another person",
+        ),
+        Err(error) => failed(&error),
+    }
+}
+
+/// A row that the store could not take.
+pub(crate) fn failed(error: &StoreError) -> Verdict {
+    Verdict::new(Outcome::Failed, format!("{error}; drop this row in again"))
+}
