@@ -45,8 +45,11 @@ fn refuse(rejection: &BytesRejection) -> Problem {
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Err(Problem::invalid("the body is empty; send a JSON object"));
+    match bytes.trim_ascii_start().first() {
+        None => return Err(Problem::invalid("the body is empty; send a JSON object")),
+        // serde would take an array for an object, its items for the fields in their order.
+        Some(b'[') => return Err(Problem::invalid("the body is an array; send a JSON object")),
+        Some(_) => {}
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let body = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
@@ -77,7 +80,8 @@ mod tests {
         for (body, words) in [
             ("", &["the body is empty"][..]),
             ("{", &["EOF"]),
-            ("[]", &["the body does not read"]),
+            (r#" ["5"]"#, &["the body is an array; send a JSON object"]),
+            (r#""5""#, &["the body does not read: invalid type: string"]),
             (r#"{"external_id": 5}"#, &["at `external_id`", "integer `5`", "expected"]),
             (r#"{"external_id": " "}"#, &["at `external_id`", "the external id is empty"]),
             (r#"{"external_id": "5", "email": "nobody"}"#, &["at `email`", "not a valid address"]),

@@ -4,12 +4,16 @@ use axum::Json;
 use axum::extract::State;
 use crosswalk_identity::Fein;
 use crosswalk_people::Link;
-use futures::future::{try_join, try_join_all};
+use futures::future::try_join;
+use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::api::Api;
 use crate::problem::Problem;
 use crate::segments::Segments;
 use crate::wire;
+
+/// How many people are read at once: an employer may have thousands.
+const AT_ONCE: usize = 32;
 
 /// An employer with its leave administrators.
 #[utoipa::path(
@@ -31,7 +35,8 @@ pub(crate) async fn get_employer(
     let Some(employer) = employer else {
         return Err(Problem::not_found("no employer has this FEIN; import it as a file of kind `employers` first"));
     };
-    let administrators = try_join_all(links.into_iter().map(|link| administrator(&api, link))).await?;
+    let administrators =
+        stream::iter(links).map(|link| administrator(&api, link)).buffered(AT_ONCE).try_collect().await?;
     Ok(Json(wire::Employer {
         fein: employer.fein.into(),
         name: employer.name,

@@ -1,22 +1,20 @@
 //! Wires the function.
 
-use std::convert::Infallible;
-
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Entropy, aws, logs};
-use crosswalk_mapping_api::{Api, ApiSettings, handler, router};
-use lambda_http::{Error, Request, service_fn};
+use crosswalk_mapping_api::{Api, ApiSettings, AuthMode, handler, router};
+use lambda_http::{Request, service_fn};
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
+async fn main() -> anyhow::Result<()> {
     let environment = Environment::of_process();
     logs::init(&environment);
     let settings = ApiSettings::from_env(&environment)?;
+    if settings.auth == AuthMode::None {
+        tracing::warn!("CROSSWALK_AUTH=none: requests without claims are let in; for local use only");
+    }
     let config = aws::load_config(&environment).await;
     let router = router(Api::new(&config, settings, Clock::system(), Entropy::system()));
-    lambda_http::run(service_fn(|request: Request| {
-        let router = router.clone();
-        async move { Ok::<_, Infallible>(handler::handle(router, request).await?) }
-    }))
-    .await
+    let answer = service_fn(|request: Request| handler::handle(router.clone(), request));
+    lambda_http::run(answer).await.map_err(anyhow::Error::from_boxed)
 }

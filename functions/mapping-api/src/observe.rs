@@ -1,6 +1,7 @@
-//! Around every request: its id, one log line, the headers that every answer bears, and an end to panics.
+//! Around every request: its id, one log line, the headers that every answer bears, and an end to panics and long waits.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
@@ -14,6 +15,9 @@ use tracing::Instrument;
 
 use crate::api::Api;
 use crate::problem::Problem;
+
+/// API Gateway gives up after 30 seconds, with an answer that says nothing.
+const PATIENCE: Duration = Duration::from_secs(25);
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -40,11 +44,18 @@ pub(crate) async fn observe(State(api): State<Api>, mut request: Request, next: 
     let route = request.extensions().get::<MatchedPath>().map_or("none", |path| path.as_str()).to_owned();
     let span = tracing::info_span!("request", request_id = %id.0);
 
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
-    let mut response = answer.unwrap_or_else(|_| {
-        tracing::error!(parent: &span, %route, "a handler panicked");
-        Problem::internal().into_response()
-    });
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone());
+    let mut response = match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => {
+            tracing::error!(parent: &span, route, "a handler panicked");
+            Problem::internal().into_response()
+        }
+        Err(_) => {
+            tracing::warn!(parent: &span, route, "the store took too long");
+            Problem::busy().into_response()
+        }
+    };
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -58,4 +69,46 @@ pub(crate) async fn observe(State(api): State<Api>, mut request: Request, next: 
 fn log(span: &tracing::Span, method: &Method, route: &str, status: StatusCode, started: Instant) {
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(parent: span, %method, route, status = status.as_u16(), milliseconds, "answered");
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use crosswalk_function_kit::settings::Environment;
+    use crosswalk_function_kit::{Clock, Entropy};
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::settings::ApiSettings;
+
+    async fn ask(route: axum::routing::MethodRouter<Api>) -> Response {
+        let environment = Environment::from_iter([("CROSSWALK_TABLE", "crosswalk")]);
+        let config = aws_config::SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).build();
+        let settings = ApiSettings::from_env(&environment).unwrap();
+        let api = Api::new(&config, settings, Clock::system(), Entropy::system());
+        let router = Router::new().route("/", route).layer(from_fn_with_state(api.clone(), observe)).with_state(api);
+        router.oneshot(Request::new(Body::empty())).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem() {
+        let response = ask(get(async || -> &str { panic!("alice@example.org") })).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert_eq!(response.headers()["x-request-id"].len(), 36);
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        assert!(!String::from_utf8_lossy(&body).contains("alice"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_ends_before_api_gateway_s() {
+        let began = Instant::now();
+        let response = ask(get(async || tokio::time::sleep(Duration::from_secs(3600)).await)).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()["retry-after"], "1");
+        assert!(began.elapsed() < Duration::from_secs(29));
+    }
 }

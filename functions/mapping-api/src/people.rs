@@ -2,9 +2,8 @@
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use crosswalk_identity::{Email, Username};
-use crosswalk_people::Link;
-use futures::future::{try_join_all, try_join3};
+use crosswalk_identity::Email;
+use crosswalk_people::{Link, Overview};
 
 use crate::api::Api;
 use crate::problem::Problem;
@@ -29,12 +28,12 @@ pub(crate) async fn get_person(
     Segments(username): Segments<String>,
 ) -> Result<Json<wire::PersonDetails>, Problem> {
     let username = segments::username(&username)?;
-    let (person, links, mappings) =
-        try_join3(api.people().person(&username), api.people().links(&username), api.store().list(&username)).await?;
-    let shown = person.as_ref().map(|person| &person.username).or(mappings.first().map(|mapping| &mapping.username));
-    let Some(shown) = shown.or(links.first().map(|link| &link.username)).map(Username::to_string) else {
+    let Some(Overview { person, links, mappings }) = api.people().overview(&username).await? else {
         return Err(Problem::not_found("nothing is known of this username"));
     };
+    let names = person.iter().map(|person| &person.username);
+    let names = names.chain(mappings.iter().map(|mapping| &mapping.username));
+    let shown = names.chain(links.iter().map(|link| &link.username)).next().unwrap_or(&username).to_string();
     let (email, roles) = person.map_or((None, Vec::new()), |person| (person.email, person.roles));
     Ok(Json(wire::PersonDetails {
         username: shown,
@@ -46,15 +45,17 @@ pub(crate) async fn get_person(
 }
 
 async fn with_employers(api: &Api, links: Vec<Link>) -> Result<Vec<wire::Link>, Problem> {
-    let named = links.into_iter().map(async |link| {
-        let employer = api.people().employer(&link.fein).await?;
-        Ok::<_, Problem>(wire::Link {
-            fein: link.fein.into(),
-            employer: employer.map(|employer| employer.name),
-            fineos_web_id: link.fineos_web_id,
-        })
+    if links.is_empty() {
+        return Ok(Vec::new());
+    }
+    let feins: Vec<_> = links.iter().map(|link| link.fein.clone()).collect();
+    let mut employers = api.people().employers(&feins).await?;
+    let named = links.into_iter().map(|link| wire::Link {
+        employer: employers.remove(&link.fein).map(|employer| employer.name),
+        fein: link.fein.into(),
+        fineos_web_id: link.fineos_web_id,
     });
-    try_join_all(named).await
+    Ok(named.collect())
 }
 
 /// The people with an e-mail. It is not unique: there may be none, one or several.

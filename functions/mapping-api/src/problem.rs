@@ -31,7 +31,7 @@ pub struct Problem {
     #[schema(nullable = false)]
     owner: Option<String>,
     #[serde(skip)]
-    header: Option<(HeaderName, HeaderValue)>,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
@@ -44,7 +44,7 @@ impl Problem {
     }
 
     fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.header = Some((name, value));
+        self.header = Some(Box::new((name, value)));
         self
     }
 
@@ -128,7 +128,7 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "urn:crosswalk:problem:internal", title, detail)
     }
 
-    fn busy() -> Self {
+    pub(crate) fn busy() -> Self {
         let title = "The store is busy";
         let detail = "DynamoDB was busy for too long; send the same request again";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "urn:crosswalk:problem:busy", title, detail)
@@ -148,6 +148,7 @@ impl From<StoreError> for Problem {
             StoreError::Cursor => Self::invalid(
                 "the `cursor` is not one that this listing gave; send `next_cursor` of the page before, or none to begin",
             ),
+            StoreError::Notes { .. } => Self::invalid(error.to_string()),
             StoreError::Busy(_) => {
                 tracing::warn!(%error, "the store is busy");
                 Self::busy()
@@ -166,7 +167,7 @@ impl IntoResponse for Problem {
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        headers.extend(header);
+        headers.extend(header.map(|header| *header));
         response
     }
 }

@@ -418,13 +418,10 @@ pub struct Health {
 /// Times as texts of one length, with milliseconds: they sort as they follow each other.
 mod times {
     use jiff::Timestamp;
-    use jiff::fmt::temporal::DateTimePrinter;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
-
     pub(super) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&PRINTER.timestamp_to_string(time))
+        serializer.collect_str(&format_args!("{time:.3}"))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {

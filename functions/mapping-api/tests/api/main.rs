@@ -1,0 +1,11 @@
+//! The API over an embedded DynamoDB: every route and each of its answers.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers are tests too")]
+
+mod calls;
+mod edge;
+mod identifiers;
+mod lambda;
+mod openapi;
+mod people;
+mod world;
