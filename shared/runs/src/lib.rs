@@ -19,7 +19,7 @@ mod times;
 use std::time::Duration;
 
 use crosswalk_function_kit::{Clock, Entropy};
-use crosswalk_identifier_store::Table;
+use crosswalk_identifier_store::{Calls, Table};
 
 pub use keeper::Keeper;
 pub use lease::{Claim, Lease, RunError};
@@ -31,7 +31,7 @@ pub use record::{Progress, ReasonCount, Reports, RunRecord, RunState};
 /// Run records. Clones share one client.
 #[derive(Clone, Debug)]
 pub struct Runs {
-    table: Table,
+    calls: Calls,
     clock: Clock,
     entropy: Entropy,
 }
@@ -50,6 +50,7 @@ impl Runs {
 
     /// Over the table.
     pub fn new(table: Table, clock: Clock, entropy: Entropy) -> Self {
-        Self { table, clock, entropy }
+        let calls = Calls::new(table, entropy.clone()).with_retries(stored::RETRIES);
+        Self { calls, clock, entropy }
     }
 }

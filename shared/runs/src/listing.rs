@@ -1,10 +1,8 @@
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
-use crosswalk_function_kit::retry::retry;
-use crosswalk_identifier_store::{Item, StoreError, Table};
+use crosswalk_identifier_store::{Item, ItemKey, StoreError};
 
-use crate::stored::{self, Stored, failure, is_busy, key, text};
+use crate::stored::{LISTING, Stored, key};
 use crate::{RunRecord, RunState, Runs};
 
 /// What came of waiting for another worker's run.
@@ -19,13 +17,15 @@ pub enum Waited {
 }
 
 impl Runs {
+    /// How many runs are read at once to find those of one kind.
+    const PAGE: usize = 200;
+
     /// The record of a run (strongly consistent). One that nobody took over for [`Self::BROKEN_OFF`] is shown as failed.
     ///
     /// # Errors
     /// The store.
     pub async fn get(&self, id: &str) -> Result<Option<RunRecord>, StoreError> {
-        let stored = self.fetch(id).await?.map(Stored::read).transpose()?;
-        Ok(stored.map(|stored| stored.shown(self.clock.now())))
+        Ok(self.stored(id).await?.map(|stored| stored.shown(self.clock.now())))
     }
 
     /// The latest runs of a kind, or of all kinds, newest first, at most `limit`; eventually consistent. A record that
@@ -35,19 +35,22 @@ impl Runs {
     /// The store.
     pub async fn list(&self, kind: Option<&str>, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
         let mut records = Vec::new();
-        let mut after = None;
+        let mut after: Option<(ItemKey, String)> = None;
         while records.len() < limit {
-            let left = limit - records.len();
-            let (items, next) =
-                retry(stored::RETRIES, is_busy, async || self.page(kind, left, after.clone()).await).await?;
+            let page = if kind.is_some() { Self::PAGE } else { limit - records.len() };
+            let start = after.as_ref().map(|(key, listed)| (key, listed.as_str()));
+            let (items, more) = self.calls.listing(LISTING, start, page, true).await?;
+            let listed = |item: &Item| Some((ItemKey::of(item)?, item.get("listed")?.as_s().ok()?.clone()));
+            after = items.last().and_then(listed);
             for item in items {
                 match Stored::read(item) {
                     Ok(stored) => records.push(stored.shown(self.clock.now())),
                     Err(error) => tracing::warn!(%error, "a run was left out of the list"),
                 }
             }
-            after = next;
-            if after.is_none() {
+            // A filter of DynamoDB's would read, and cost, just as much.
+            records.retain(|record| kind.is_none_or(|kind| record.kind == kind));
+            if !more || after.is_none() {
                 break;
             }
         }
@@ -61,7 +64,7 @@ impl Runs {
     /// The store.
     pub async fn wait_for_end(&self, id: &str, interval: Duration) -> Result<Waited, StoreError> {
         loop {
-            let Some(stored) = self.fetch(id).await?.map(Stored::read).transpose()? else {
+            let Some(stored) = self.stored(id).await? else {
                 return Ok(Waited::Absent);
             };
             if stored.record.state != RunState::Running {
@@ -74,42 +77,7 @@ impl Runs {
         }
     }
 
-    pub(crate) async fn fetch(&self, id: &str) -> Result<Option<Item>, StoreError> {
-        let read = self.table.client.get_item().table_name(&self.table.name).consistent_read(true);
-        let attempt = async || {
-            let answer = read.clone().set_key(Some(key(id))).send().await.map_err(|error| failure(&error))?;
-            Ok(answer.item)
-        };
-        retry(stored::RETRIES, is_busy, attempt).await
-    }
-
-    async fn page(
-        &self,
-        kind: Option<&str>,
-        left: usize,
-        after: Option<Item>,
-    ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
-        let description = Table::DESCRIPTION;
-        let mut query = self
-            .table
-            .client
-            .query()
-            .table_name(&self.table.name)
-            .index_name(description.index)
-            .key_condition_expression("#listing = :listing")
-            .expression_attribute_names("#listing", description.index_partition_key)
-            .expression_attribute_values(":listing", text(stored::LISTING))
-            .scan_index_forward(false)
-            .set_exclusive_start_key(after);
-        query = match kind {
-            Some(kind) => query
-                .filter_expression("#kind = :kind")
-                .expression_attribute_names("#kind", "kind")
-                .expression_attribute_values(":kind", AttributeValue::S(kind.to_owned())),
-            // The limit counts what is read, before a filter: only without one it is ours.
-            None => query.limit(i32::try_from(left).unwrap_or(i32::MAX)),
-        };
-        let answer = query.send().await.map_err(|error| failure(&error))?;
-        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key.filter(|key| !key.is_empty())))
+    async fn stored(&self, id: &str) -> Result<Option<Stored>, StoreError> {
+        self.calls.get(&key(id)).await?.map(Stored::read).transpose()
     }
 }

@@ -1,28 +1,29 @@
 //! A run's item: the record, and the lease beside it.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
-use crosswalk_function_kit::aws;
 use crosswalk_function_kit::retry::Retries;
-use crosswalk_identifier_store::{Item, StoreError};
-use jiff::Timestamp;
+use crosswalk_identifier_store::{Item, ItemKey, StoreError};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{ReasonCount, RunRecord, RunState, Runs, times};
 
-/// The sort key of a run's item.
-pub(crate) const SORT_KEY: &str = "RUN";
 /// The partition of the index in which all runs are listed.
 pub(crate) const LISTING: &str = "RUNS";
 /// A lease write is tried for less than the time between two renewals: throttling must not cost a run its lease.
 pub(crate) const RETRIES: Retries =
     Retries { first: Duration::from_millis(100), longest: Duration::from_secs(3), times: 7 };
 
-pub(crate) fn partition_key(id: &str) -> String {
-    format!("RUN#{id}")
+/// The key of a run's item.
+pub(crate) fn key(id: &str) -> ItemKey {
+    ItemKey::new(format!("RUN#{id}"), "RUN")
+}
+
+/// Where a run stands in the listing: by the time of its start.
+pub(crate) fn listed(record: &RunRecord) -> String {
+    format!("{}#{}", times::text(record.started_at), record.id)
 }
 
 /// What an item says about the right to work on the run.
@@ -44,7 +45,7 @@ pub(crate) struct Stored {
 
 impl Stored {
     pub(crate) fn read(item: Item) -> Result<Self, StoreError> {
-        let key = item.get("pk").and_then(|key| key.as_s().ok()).cloned().unwrap_or_else(|| "RUN#?".into());
+        let key = ItemKey::of(&item).map_or_else(|| "without a key".to_owned(), |key| key.pk);
         let broken = |error: serde_dynamo::Error| StoreError::Broken { key: key.clone(), reason: error.to_string() };
         let held = serde_dynamo::from_item(item.clone()).map_err(broken)?;
         let record = serde_dynamo::from_item(item).map_err(broken)?;
@@ -58,14 +59,12 @@ impl Stored {
     /// The record as a reader should see it: a run whose worker is long gone does not run.
     pub(crate) fn shown(self, now: Timestamp) -> RunRecord {
         let Self { mut record, held } = self;
-        let abandoned = held.lease_until.saturating_add(seconds(Runs::BROKEN_OFF)).unwrap_or(now) <= now;
+        let abandoned = later(held.lease_until, Runs::BROKEN_OFF) <= now;
         if record.state == RunState::Running && abandoned {
+            let reason = "the run broke off and nobody took it over: start it again".to_owned();
             record.state = RunState::Failed;
             record.ended_at = Some(held.lease_until);
-            record.reasons.insert(
-                0,
-                ReasonCount { reason: "the run broke off and nobody took it over: start it again".into(), count: 1 },
-            );
+            record.reasons.insert(0, ReasonCount { reason, count: 1 });
         }
         record
     }
@@ -88,28 +87,8 @@ pub(crate) fn number(of: impl ToString) -> AttributeValue {
     AttributeValue::N(of.to_string())
 }
 
-pub(crate) fn seconds(span: Duration) -> jiff::SignedDuration {
-    jiff::SignedDuration::try_from(span).unwrap_or(jiff::SignedDuration::MAX)
-}
-
-/// The key of a run's item.
-pub(crate) fn key(id: &str) -> HashMap<String, AttributeValue> {
-    HashMap::from([("pk".into(), text(partition_key(id))), ("sk".into(), text(SORT_KEY))])
-}
-
-/// What a failed call means to the caller.
-pub(crate) fn failure<E>(error: &SdkError<E>) -> StoreError
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    let explained = aws::explain(error);
-    if aws::is_transient(error) || aws::code(error) == Some("TransactionConflictException") {
-        StoreError::Busy(explained)
-    } else {
-        StoreError::Refused(explained)
-    }
-}
-
-pub(crate) fn is_busy(error: &StoreError) -> bool {
-    matches!(error, StoreError::Busy(_))
+/// So long after a moment.
+pub(crate) fn later(moment: Timestamp, by: Duration) -> Timestamp {
+    let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
+    moment.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
