@@ -145,7 +145,9 @@ impl Accounts {
             Usernames::Email => email.key().to_owned(),
             Usernames::Made => self.0.entropy.uuid().to_string(),
         };
-        // No temporary password is given: Cognito then makes one, which with SUPPRESS nobody sees.
+        // Of ours, as what is made without one may not fit a strict policy (ministack) or is no password at all (pools
+        // that also sign in by one-time codes). Nobody sees it.
+        let temporary = random_password(pool.password, &self.0.entropy);
         let mut request = self
             .0
             .client
@@ -165,7 +167,8 @@ impl Accounts {
         let answer_lost = AtomicBool::new(false);
         let answer = retry(Retries::default(), aws::is_transient, async || {
             self.0.paces.create_user.wait().await;
-            let answer = request.clone().send().await;
+            let request = request.clone().temporary_password(temporary.expose_secret());
+            let answer = request.send().await;
             if answer.as_ref().is_err_and(may_have_been_done) {
                 answer_lost.store(true, Ordering::Relaxed);
             }

@@ -40,8 +40,10 @@ async fn an_absent_account_is_made_quietly_with_a_password_that_nobody_knows() {
     assert_eq!(ensured, Ok(Ensured::Created));
     let calls = noted.all();
     assert_eq!(calls[1].body["Username"], "alice@example.org");
+    let mut create = calls[2].body.clone();
+    let temporary = create.as_object_mut().unwrap().remove("TemporaryPassword").unwrap();
     assert_eq!(
-        calls[2].body,
+        create,
         json!({
             "UserPoolId": "us-east-1_Scripted",
             "Username": "alice@example.org",
@@ -55,7 +57,10 @@ async fn an_absent_account_is_made_quietly_with_a_password_that_nobody_knows() {
     );
     let password = &calls[3].body;
     assert_eq!((&password["Username"], &password["Permanent"]), (&json!("own-id"), &json!(true)));
-    assert_eq!(password["Password"].as_str().map(str::len), Some(24));
+    for password in [&temporary, &password["Password"]] {
+        assert_eq!(password.as_str().map(str::len), Some(24));
+    }
+    assert_ne!(temporary, password["Password"]);
 }
 
 #[tokio::test(start_paused = true)]

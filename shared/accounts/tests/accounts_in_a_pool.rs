@@ -10,7 +10,8 @@ use aws_sdk_cognitoidentityprovider::config::{ConfigBag, Intercept, RuntimeCompo
 use aws_sdk_cognitoidentityprovider::error::BoxError;
 use aws_sdk_cognitoidentityprovider::operation::admin_get_user::AdminGetUserOutput;
 use aws_sdk_cognitoidentityprovider::types::{
-    AttributeType, MessageActionType, UserStatusType, UsernameAttributeType, VerifiedAttributeType,
+    AttributeType, AuthFlowType, ExplicitAuthFlowsType, MessageActionType, UserStatusType, UsernameAttributeType,
+    VerifiedAttributeType,
 };
 use crosswalk_accounts::{AccountError, AccountState, Accounts, AccountsSettings, Ensured, Planned};
 use crosswalk_function_kit::{Clock, Entropy};
@@ -85,6 +86,19 @@ impl World {
             .send()
             .await
             .unwrap();
+    }
+
+    /// An app client's id, for signing in by password.
+    async fn app_client(&self) -> String {
+        let request = self.client.create_user_pool_client().user_pool_id(&self.testbed.names.pool_id);
+        let request = request.client_name("tests").explicit_auth_flows(ExplicitAuthFlowsType::AllowUserPasswordAuth);
+        request.send().await.unwrap().user_pool_client.unwrap().client_id.unwrap()
+    }
+
+    async fn signs_in(&self, app_client: &str, email: &str, password: &str) -> bool {
+        let request = self.client.initiate_auth().client_id(app_client).auth_flow(AuthFlowType::UserPasswordAuth);
+        let request = request.auth_parameters("USERNAME", email).auth_parameters("PASSWORD", password);
+        request.send().await.is_ok_and(|answer| answer.authentication_result.is_some())
     }
 
     async fn set_password(&self, email: &str, password: &str) {
@@ -171,12 +185,16 @@ async fn a_confirmed_account_is_not_touched() {
     let world = World::start().await;
     world.make("frank@example.org").await;
     world.set_password("frank@example.org", "Known-to-Frank-0nly").await;
+    let app_client = world.app_client().await;
+    assert!(world.signs_in(&app_client, "frank@example.org", "Known-to-Frank-0nly").await);
     let before = world.get("frank@example.org").await;
     assert_eq!(world.accounts.ensure(&email("Frank@example.org"), None).await, Ok(Ensured::Unchanged));
     assert_eq!(world.counts.take(), "AdminGetUser 1, DescribeUserPool 1");
     let after = world.get("frank@example.org").await;
     assert_eq!(after.user_last_modified_date(), before.user_last_modified_date());
     assert_eq!(after.user_status(), Some(&UserStatusType::Confirmed));
+    assert!(world.signs_in(&app_client, "frank@example.org", "Known-to-Frank-0nly").await);
+    assert!(!world.signs_in(&app_client, "frank@example.org", "Another-Passw0rd").await);
 }
 
 #[tokio::test]
