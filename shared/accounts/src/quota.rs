@@ -34,7 +34,8 @@ const SET_PASSWORD: Setting = Setting::with_default(
     "the account's quota UserAccountRecovery (AdminSetUserPassword), in calls a second; AWS does not raise it",
 );
 
-/// What [`AccountsSettings::from_env`] reads.
+/// What [`AccountsSettings::from_env`] reads; the pool comes first, so that a function which can do without one may put its own
+/// wording there.
 pub const SETTINGS: &[Setting] = &[POOL, RESERVE, SHARERS, USER_READ, USER_CREATION, SET_PASSWORD];
 
 /// Which pool, and how fast each quota category may be used by this process.
