@@ -35,5 +35,9 @@ pub struct PoolDescription {
 }
 
 /// The pool's settings. Passwords hold an upper and a lower case letter, a digit and a symbol.
-pub const POOL: PoolDescription =
-    PoolDescription { sign_in_attribute: "email", case_sensitive: false, password_length: 12, temporary_password_days: 7 };
+pub const POOL: PoolDescription = PoolDescription {
+    sign_in_attribute: "email",
+    case_sensitive: false,
+    password_length: 12,
+    temporary_password_days: 7,
+};

@@ -1,11 +1,19 @@
 //! The embedded AWS: DynamoDB, S3, SQS, Cognito, Secrets Manager and SES behind one endpoint on loopback, in memory or in
 //! a folder.
 
+mod cognito;
 pub mod description;
+mod drawer;
 mod dynamodb;
 mod endpoint;
 pub mod event_source;
+mod json_protocol;
+mod mailbox;
 pub mod provision;
+mod s3;
+mod secrets;
+mod ses;
+mod sqs;
 pub mod testbed;
 
 use std::net::TcpListener;
@@ -28,6 +36,9 @@ pub const ACCESS_KEY_ID: &str = "crosswalk";
 pub const SECRET_ACCESS_KEY: &str = "crosswalk-local";
 /// The account that it says it is.
 pub const ACCOUNT_ID: &str = "000000000000";
+
+/// Answers carry a request id; nobody looks one up here.
+const REQUEST_ID: &str = "00000000-0000-4000-8000-000000000000";
 
 /// Where the embedded AWS keeps what it is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +84,7 @@ impl LocalAws {
             .with_context(|| format!("cannot listen on 127.0.0.1:{port}: is another `crosswalk up` running there?"))?;
         listener.set_nonblocking(true)?;
         let endpoint = format!("http://{}", listener.local_addr()?);
-        let services = Arc::new(endpoint::Services::open(storage, &endpoint)?);
+        let services = Arc::new(endpoint::Services::open(&storage, &endpoint)?);
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(4)
@@ -119,8 +130,8 @@ impl LocalAws {
     }
 
     /// Makes the next `times` calls of a Cognito operation answer TooManyRequestsException.
-    pub fn throttle_cognito(&self, _operation: &str, _times: u32) {
-        let _ = &self.services;
+    pub fn throttle_cognito(&self, operation: &str, times: u32) {
+        self.services.cognito.throttle(operation, times);
     }
 }
 
@@ -153,6 +164,12 @@ pub fn sdk_config_for(endpoint: &str) -> SdkConfig {
         .build()
 }
 
+/// An S3 client that addresses buckets by path. On an endpoint that is an IP address a plain client does so by itself; on
+/// `localhost` it would look for `<bucket>.localhost`.
+pub fn s3_client(config: &SdkConfig) -> aws_sdk_s3::Client {
+    aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(config).force_path_style(true).build())
+}
+
 /// The mails that the embedded SES at `endpoint` took, oldest first.
 ///
 /// # Errors
@@ -161,4 +178,10 @@ pub async fn mails(endpoint: &str) -> anyhow::Result<Vec<Mail>> {
     let url = format!("{}/_crosswalk/mails", endpoint.trim_end_matches('/'));
     let answer = reqwest::get(&url).await.with_context(|| format!("{url} does not answer"))?;
     answer.error_for_status()?.json().await.with_context(|| format!("{url} did not answer with mails"))
+}
+
+/// Timestamps of the JSON protocol: seconds since the epoch, with milliseconds behind the point.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of this era fit a double exactly")]
+fn epoch_seconds(at: jiff::Timestamp) -> f64 {
+    at.as_millisecond() as f64 / 1000.0
 }

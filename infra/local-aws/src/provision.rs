@@ -1,6 +1,9 @@
 //! Makes table, bucket, pool and queue from one description, with plain SDK calls: on the embedded AWS or on another
 //! emulator. What stands already is left as it is.
 
+mod bucket;
+mod pool;
+mod queue;
 mod table;
 
 use aws_config::SdkConfig;
@@ -53,6 +56,18 @@ pub struct Provisioned {
 /// # Errors
 /// A call that failed, by name.
 pub async fn provision(config: &SdkConfig, names: &Names) -> anyhow::Result<Provisioned> {
-    provision_table(config, &names.table).await?;
-    todo!()
+    let rest = async {
+        let (queue, dead) = queue::provision_queues(config, &names.queue).await?;
+        bucket::provision_bucket(config, &names.bucket, &queue.arn).await?;
+        Ok((queue, dead))
+    };
+    let ((), pool_id, (queue, dead)) =
+        futures::try_join!(provision_table(config, &names.table), pool::provision_pool(config, &names.pool), rest)?;
+    Ok(Provisioned {
+        table: names.table.clone(),
+        bucket: names.bucket.clone(),
+        pool_id,
+        queue_url: queue.url,
+        dead_letter_queue_url: dead.url,
+    })
 }
