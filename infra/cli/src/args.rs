@@ -1,0 +1,321 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use crosswalk_identity::{ExternalId, Username};
+
+const EXAMPLES: &str = "\
+Begin here:
+  crosswalk                         the demo: everything once, in memory; leaves nothing behind
+  crosswalk up                      an AWS of your own in ./.crosswalk, with the API, until Ctrl-C
+  eval \"$(crosswalk env)\"           in a second shell: point the AWS CLI and every SDK at it
+
+Bring data in:
+  crosswalk import employers.csv --kind employers
+  crosswalk import admins.csv --kind leave-admins --check        look at the file alone
+  crosswalk import admins.csv --kind leave-admins --dry-run      what each row would do
+  crosswalk import nemo.csv --kind mappings --system nemo
+
+Ask:
+  crosswalk ids find nemo 12345     who is NEMO user 12345?
+  crosswalk ids list alice          under which ids is alice known?
+  crosswalk runs                    the latest imports
+
+Exit codes: 0 all is as wanted; 1 it ran, and something is not (rows that were not imported, a conflict,
+nothing found); 2 it could not run.";
+
+const WHICH_AWS: &str = "\
+Which AWS: with --aws your real account (the usual credentials and AWS_REGION; CROSSWALK_TABLE and the other
+settings from the environment); else the endpoint in AWS_ENDPOINT_URL; else the `crosswalk up` that runs on --dir;
+else the folder --dir itself, which no other process may use meanwhile.";
+
+/// Keeps people's identifiers in step: CSV files become accounts, employer links and mappings, and an API answers who is
+/// who. Without a command: the demo.
+#[derive(Debug, Parser)]
+#[command(name = "crosswalk", version, after_help = EXAMPLES, max_term_width = 110)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Print JSON, in the API's forms, instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the whole way once, on an AWS in memory, and check that all is as expected
+    Demo,
+    /// Run an AWS of your own on a folder, with the imports and the API, until Ctrl-C or TERM
+    Up(UpArgs),
+    /// Print the `export` lines that point a shell at the running `up`
+    Env(DirArgs),
+    /// Import CSV files; each file is a run of its own
+    Import(ImportArgs),
+    /// Look up and change mappings: under which id a system knows a person
+    Ids(IdsArgs),
+    /// List the latest runs, or show one
+    Runs(RunsArgs),
+    /// Print every setting with its default and meaning
+    Settings(SettingsArgs),
+    /// Print the mails that the local AWS took instead of sending them
+    Mails(MailsArgs),
+    /// Print a script that completes this command line in your shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// The folder of a local AWS.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DirArgs {
+    /// The folder of the local AWS
+    #[arg(long, value_name = "DIR", default_value = ".crosswalk", global = true)]
+    pub dir: PathBuf,
+}
+
+/// Which AWS to talk to.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Where {
+    /// Talk to your real AWS account, with the usual credentials
+    #[arg(long, global = true)]
+    pub aws: bool,
+    /// Otherwise, unless AWS_ENDPOINT_URL is set.
+    #[command(flatten)]
+    pub folder: DirArgs,
+}
+
+/// `crosswalk up`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Objects put under imports/employers/, imports/leave-admins/ and imports/mappings/<system>/ are imported, whoever puts them:
+  crosswalk up &
+  eval \"$(crosswalk env)\"
+  aws s3 cp nemo.csv s3://$CROSSWALK_BUCKET/imports/mappings/nemo/
+  curl \"$CROSSWALK_API_URL/systems/nemo/identifiers?external_id=12345\"
+
+Everything stays in the folder; a later `up` goes on from there. Delete the folder to begin anew.")]
+pub struct UpArgs {
+    /// Where it is kept.
+    #[command(flatten)]
+    pub folder: DirArgs,
+    /// The port of the AWS endpoint on 127.0.0.1; 0 takes any free one
+    #[arg(long, default_value_t = 4566)]
+    pub port: u16,
+    /// The port of the API on 127.0.0.1; 0 takes any free one
+    #[arg(long, default_value_t = 8080)]
+    pub api_port: u16,
+}
+
+/// The kinds of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KindArg {
+    /// `fein,email`: accounts, people and their links to employers
+    LeaveAdmins,
+    /// `username,external_id[,email,notes]`: who is known to --system under which id
+    Mappings,
+    /// `fein,name[,fineos_employer_id]`: the employers that leave administrators act for
+    Employers,
+}
+
+/// `crosswalk import`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = WHICH_AWS)]
+pub struct ImportArgs {
+    /// CSV files, or objects as s3://bucket/key
+    #[arg(required = true, value_name = "FILE|s3://BUCKET/KEY")]
+    pub files: Vec<String>,
+    /// What the rows are
+    #[arg(long, value_enum)]
+    pub kind: KindArg,
+    /// The system that gave the external ids, such as nemo; with --kind mappings only
+    #[arg(long, required_if_eq("kind", "mappings"))]
+    pub system: Option<String>,
+    /// Look at the files alone: needs no AWS and no settings, and writes nothing
+    #[arg(long, conflicts_with_all = ["dry_run", "force_registration"])]
+    pub check: bool,
+    /// Read store and accounts too, and print what each row would do; writes nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Register at FINEOS again where a registration is stored already
+    #[arg(long)]
+    pub force_registration: bool,
+    /// Which AWS.
+    #[command(flatten)]
+    pub place: Where,
+}
+
+/// `crosswalk ids`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = WHICH_AWS)]
+pub struct IdsArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: IdsCommand,
+    /// Which AWS.
+    #[command(flatten)]
+    pub place: Where,
+}
+
+/// What can be done with mappings.
+#[derive(Debug, Subcommand)]
+pub enum IdsCommand {
+    /// Under which id does this system know this person?
+    Get {
+        /// The person
+        username: Username,
+        /// The system, such as nemo
+        system: String,
+    },
+    /// Which person has this id in this system?
+    Find {
+        /// The system, such as nemo
+        system: String,
+        /// The system's id of the person, exact
+        #[arg(allow_negative_numbers = true)]
+        external_id: ExternalId,
+    },
+    /// All mappings of a person, or of a system
+    List {
+        /// The person
+        #[arg(required_unless_present = "system")]
+        username: Option<Username>,
+        /// All mappings of this system instead
+        #[arg(long, conflicts_with = "username")]
+        system: Option<String>,
+    },
+    /// Store a mapping: created, updated, verified or conflict
+    Set {
+        /// The person
+        username: Username,
+        /// The system, such as nemo
+        system: String,
+        /// The system's id of the person, exact
+        #[arg(allow_negative_numbers = true)]
+        external_id: ExternalId,
+        /// The address under which the system knows the person; '' removes a stored one
+        #[arg(long)]
+        email: Option<String>,
+        /// Free text; '' removes a stored one
+        #[arg(long)]
+        notes: Option<String>,
+    },
+    /// Pass an external id from one person to another
+    Move {
+        /// The system, such as nemo
+        system: String,
+        /// The id to pass on
+        #[arg(allow_negative_numbers = true)]
+        external_id: ExternalId,
+        /// Who holds it
+        #[arg(long)]
+        from: Username,
+        /// Who shall hold it
+        #[arg(long)]
+        to: Username,
+    },
+    /// Exchange the external ids of two people
+    Swap {
+        /// The system, such as nemo
+        system: String,
+        /// One person
+        a: Username,
+        /// The other
+        b: Username,
+    },
+    /// Delete a mapping
+    Rm {
+        /// The person
+        username: Username,
+        /// The system, such as nemo
+        system: String,
+    },
+    /// Scan the whole table for mappings that are not whole, and name them
+    Check,
+}
+
+/// `crosswalk runs`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = WHICH_AWS)]
+pub struct RunsArgs {
+    /// One run; without it the latest ones
+    pub id: Option<String>,
+    /// Only runs of this kind: leave-admins, mappings, employers
+    #[arg(long, conflicts_with = "id")]
+    pub kind: Option<String>,
+    /// How many, at most
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub limit: u16,
+    /// Which AWS.
+    #[command(flatten)]
+    pub place: Where,
+}
+
+/// Whose settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FunctionArg {
+    /// The function that imports CSV files
+    CsvImport,
+    /// The HTTP API
+    MappingApi,
+    /// This command line
+    Crosswalk,
+}
+
+/// `crosswalk settings`.
+#[derive(Debug, clap::Args)]
+pub struct SettingsArgs {
+    /// Whose; without it all
+    #[arg(value_enum)]
+    pub function: Option<FunctionArg>,
+    /// As a file of environment variables to fill in
+    #[arg(long, conflicts_with = "markdown")]
+    pub env: bool,
+    /// As Markdown tables
+    #[arg(long)]
+    pub markdown: bool,
+}
+
+/// `crosswalk mails`.
+#[derive(Debug, clap::Args)]
+pub struct MailsArgs {
+    /// Whose mails.
+    #[command(flatten)]
+    pub folder: DirArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_is_the_demo() {
+        assert!(Args::try_parse_from(["crosswalk"]).unwrap().command.is_none());
+    }
+
+    #[test]
+    fn mappings_need_a_system() {
+        let error = Args::try_parse_from(["crosswalk", "import", "a.csv", "--kind", "mappings"]).unwrap_err();
+        assert!(error.to_string().contains("--system"), "{error}");
+        assert_eq!(error.exit_code(), 2);
+        assert!(Args::try_parse_from(["crosswalk", "import", "a.csv", "--kind", "employers"]).is_ok());
+    }
+
+    #[test]
+    fn refusals_of_identifiers_are_shown() {
+        let error = Args::try_parse_from(["crosswalk", "ids", "get", "a/b", "nemo"]).unwrap_err();
+        assert!(error.to_string().contains("cannot stand in a path"), "{error}");
+        assert!(Args::try_parse_from(["crosswalk", "ids", "find", "nemo", "-12"]).is_ok());
+    }
+}

@@ -1,0 +1,138 @@
+//! `crosswalk settings`: every setting, its default and its meaning, from the code that reads them.
+
+use crosswalk_function_kit::settings::{Default, Setting};
+use serde_json::json;
+
+use crate::args::{FunctionArg, SettingsArgs};
+use crate::{Exit, show};
+
+/// What the command line itself reads. What it does with a function's code reads that function's settings too.
+const CROSSWALK: &[Setting] = &[
+    Setting::optional(
+        "AWS_ENDPOINT_URL",
+        "the AWS to talk to instead of the folder --dir; `crosswalk env` prints the one of a running `up`. Not read with --aws",
+    ),
+    Setting::optional("AWS_REGION", "the region; needed with --aws unless the AWS profile has one"),
+    Setting::optional(
+        "AWS_ACCESS_KEY_ID",
+        "the access key; with --aws any of the usual ways to give credentials will do",
+    ),
+    Setting::optional("AWS_SECRET_ACCESS_KEY", "the secret key that belongs to it"),
+    Setting::optional("CROSSWALK_TABLE", "the DynamoDB table; needed with --aws or AWS_ENDPOINT_URL, known otherwise"),
+    Setting::optional("CROSSWALK_BUCKET", "the bucket; needed with --aws or AWS_ENDPOINT_URL, known otherwise"),
+    Setting::optional(
+        "COGNITO_IDENTITY_POOL_ID",
+        "the user pool's id; needed with --aws or AWS_ENDPOINT_URL, known otherwise",
+    ),
+    Setting::with_default(
+        "CROSSWALK_SYSTEMS",
+        crosswalk_identity::DEFAULT_SYSTEMS,
+        "the outside systems that have ids for people, comma-separated; replaces the default list",
+    ),
+    Setting::with_default(
+        "LOG_LEVEL",
+        "WARNING",
+        "how much is logged, to standard error; Python's names are taken too",
+    ),
+];
+
+/// The settings of each part: its name and what it reads.
+pub fn sections() -> [(&'static str, &'static [Setting]); 3] {
+    [
+        ("csv-import", crosswalk_csv_import::SETTINGS),
+        ("mapping-api", crosswalk_mapping_api::SETTINGS),
+        ("crosswalk", CROSSWALK),
+    ]
+}
+
+/// Prints them.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub(crate) fn run(args: &SettingsArgs, json: bool) -> anyhow::Result<Exit> {
+    let wanted = args.function.map(|function| match function {
+        FunctionArg::CsvImport => "csv-import",
+        FunctionArg::MappingApi => "mapping-api",
+        FunctionArg::Crosswalk => "crosswalk",
+    });
+    let sections = sections().into_iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted == *name));
+    if json {
+        let all: serde_json::Map<_, _> =
+            sections.map(|(name, settings)| (name.to_owned(), settings.iter().map(as_json).collect())).collect();
+        show::json(&all)?;
+        return Ok(Exit::Done);
+    }
+    let text: Vec<String> = sections
+        .map(|(name, settings)| {
+            if args.env {
+                env_file(name, settings)
+            } else if args.markdown {
+                markdown(name, settings)
+            } else {
+                table(name, settings)
+            }
+        })
+        .collect();
+    show::print(&text.join("\n"))?;
+    Ok(Exit::Done)
+}
+
+fn table(name: &str, settings: &[Setting]) -> String {
+    let rows = settings.iter().map(|setting| [names(setting), default(setting), setting.meaning.to_owned()]);
+    format!("{name}\n{}\n", show::table(["setting", "default", "meaning"], rows))
+}
+
+fn markdown(name: &str, settings: &[Setting]) -> String {
+    let rows: String = settings
+        .iter()
+        .map(|setting| {
+            let meaning = setting.meaning.replace('|', "\\|");
+            format!("| `{}` | {} | {meaning} |\n", setting.name, default(setting))
+        })
+        .collect();
+    format!("### {name}\n\n| setting | default | meaning |\n|---|---|---|\n{rows}")
+}
+
+fn env_file(name: &str, settings: &[Setting]) -> String {
+    let lines: String = settings
+        .iter()
+        .map(|setting| {
+            let Setting { name, meaning, .. } = setting;
+            let line = match setting.default {
+                Default::Required => format!("{name}=\n"),
+                Default::None => format!("#{name}=\n"),
+                Default::Value(value) => format!("#{name}={value}\n"),
+            };
+            let secret = if setting.secret { format!("#{name}_SECRET_ID=\n") } else { String::new() };
+            let need = if setting.default == Default::Required { " (must be set)" } else { "" };
+            format!("\n# {meaning}{need}\n{line}{secret}")
+        })
+        .collect();
+    format!("# Settings of {name}. A line that begins with # is left at its default.\n{lines}")
+}
+
+fn names(setting: &Setting) -> String {
+    if setting.secret { format!("{0} or {0}_SECRET_ID", setting.name) } else { setting.name.to_owned() }
+}
+
+fn default(setting: &Setting) -> String {
+    match setting.default {
+        Default::Required => "must be set".to_owned(),
+        Default::None => "–".to_owned(),
+        Default::Value(value) => value.to_owned(),
+    }
+}
+
+fn as_json(setting: &Setting) -> serde_json::Value {
+    let default = match setting.default {
+        Default::Value(value) => Some(value),
+        Default::Required | Default::None => None,
+    };
+    json!({
+        "name": setting.name,
+        "required": setting.default == Default::Required,
+        "default": default,
+        "secret": setting.secret,
+        "meaning": setting.meaning,
+    })
+}

@@ -1,0 +1,225 @@
+//! How things look: tables and sentences for people, JSON for programs.
+
+use std::io::{self, Write as _};
+
+use anyhow::Context as _;
+use comfy_table::{ContentArrangement, Table, presets};
+use crosswalk_identity::Mapping;
+use crosswalk_runs::{Counts, ReasonCount, RunRecord, RunState};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// How wide a table may be where the terminal does not say: long reasons wrap.
+const WIDTH: u16 = 120;
+
+/// Writes to standard output. A reader that has seen enough (`| head`) is no error.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("cannot write the output"),
+        _ => Ok(()),
+    }
+}
+
+/// The same, with a line's end.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub(crate) fn say(text: &str) -> anyhow::Result<()> {
+    print(&format!("{text}\n"))
+}
+
+/// Writes a line to standard error. Nobody can be told if that fails.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Prints JSON.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> anyhow::Result<()> {
+    say(&serde_json::to_string_pretty(value)?)
+}
+
+/// A table with a header, as wide as the terminal.
+pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table {
+    let width = terminal_size::terminal_size().map_or(WIDTH, |(width, _)| width.0.max(60));
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_FULL_CONDENSED.with_rounded_corners())
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(width)
+        .set_header(header);
+    for row in rows {
+        table.add_row(row.map(|cell| plain(&cell)));
+    }
+    table
+}
+
+/// Text from a file or a service, fit for a terminal: a control character could move the cursor or recolour it.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// A time, to the second.
+pub(crate) fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// A time that may be absent.
+pub(crate) fn time_or_dash(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "–".to_owned(), time)
+}
+
+/// A state's word.
+pub(crate) fn state(state: RunState) -> &'static str {
+    match state {
+        RunState::Running => "running",
+        RunState::Succeeded => "succeeded",
+        RunState::Partly => "partly",
+        RunState::Failed => "failed",
+    }
+}
+
+/// `5 rows: 3 created, 2 rejected`.
+pub(crate) fn counts(counts: &Counts) -> String {
+    let parts: Vec<String> = outcomes(counts)
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(word, count)| format!("{count} {word}"))
+        .collect();
+    let rows = if counts.read == 1 { "1 row".to_owned() } else { format!("{} rows", counts.read) };
+    if parts.is_empty() { rows } else { format!("{rows}: {}", parts.join(", ")) }
+}
+
+/// Each outcome's word and count.
+pub(crate) fn outcomes(counts: &Counts) -> [(&'static str, u64); 8] {
+    [
+        ("created", counts.created),
+        ("updated", counts.updated),
+        ("unchanged", counts.unchanged),
+        ("verified", counts.verified),
+        ("rejected", counts.rejected),
+        ("conflict", counts.conflict),
+        ("failed", counts.failed),
+        ("skipped", counts.skipped),
+    ]
+}
+
+/// Runs, a line each; outcomes that none of them had are left out.
+pub(crate) fn outcome_table(runs: &[RunRecord]) -> Table {
+    let used: Vec<usize> = (0..8).filter(|&index| runs.iter().any(|run| outcomes(&run.counts)[index].1 > 0)).collect();
+    let words = outcomes(&Counts::default()).map(|(word, _)| word);
+    let mut table = table(["file", "state", "rows"], []);
+    let mut header = vec!["file", "state", "rows"];
+    header.extend(used.iter().map(|&index| words[index]));
+    table.set_header(header);
+    for run in runs {
+        let counts = outcomes(&run.counts);
+        let mut row = vec![plain(&run.source), state(run.state).to_owned(), run.counts.read.to_string()];
+        row.extend(used.iter().map(|&index| match counts[index].1 {
+            0 => "–".to_owned(),
+            count => count.to_string(),
+        }));
+        table.add_row(row);
+    }
+    table
+}
+
+/// The latest runs, a line each.
+pub(crate) fn run_list(runs: &[RunRecord]) -> Table {
+    table(
+        ["run", "kind", "state", "started", "source", "rows"],
+        runs.iter().map(|run| {
+            [
+                run.id.clone(),
+                run.kind.clone(),
+                state(run.state).to_owned(),
+                time(run.started_at),
+                run.source.clone(),
+                counts(&run.counts),
+            ]
+        }),
+    )
+}
+
+/// One run in full.
+pub(crate) fn run(run: &RunRecord, bucket: Option<&str>) -> String {
+    let percent = run.progress.percent.map(|percent| format!(" ({percent:.0} %)")).unwrap_or_default();
+    let mut lines = vec![
+        format!("run       {}", run.id),
+        format!("kind      {}", run.kind),
+        format!("state     {}", state(run.state)),
+        format!("source    {}", plain(&run.source)),
+        format!("started   {}", time(run.started_at)),
+        format!("ended     {}", time_or_dash(run.ended_at)),
+        format!("progress  {} rows, {} bytes{percent}", run.progress.rows, run.progress.bytes),
+        format!("outcomes  {}", counts(&run.counts)),
+    ];
+    for (name, key) in
+        [("succeeded", &run.reports.succeeded), ("failed", &run.reports.failed), ("summary", &run.reports.summary)]
+    {
+        if let Some(key) = key {
+            lines.push(format!("{name:<9} {}", object(bucket, key)));
+        }
+    }
+    lines.extend(reasons(&run.reasons));
+    lines.join("\n")
+}
+
+/// The most frequent reasons, a line each, under a heading; nothing if there are none.
+pub(crate) fn reasons(reasons: &[ReasonCount]) -> Vec<String> {
+    if reasons.is_empty() {
+        return Vec::new();
+    }
+    std::iter::once("reasons".to_owned())
+        .chain(reasons.iter().map(|reason| format!("{:>7}  {}", reason.count, plain(&reason.reason))))
+        .collect()
+}
+
+/// Where an object is.
+pub(crate) fn object(bucket: Option<&str>, key: &str) -> String {
+    match bucket {
+        Some(bucket) => format!("s3://{bucket}/{key}"),
+        None => key.to_owned(),
+    }
+}
+
+/// Mappings, a line each.
+pub(crate) fn mapping_table(mappings: &[Mapping]) -> Table {
+    table(
+        ["username", "system", "external id", "e-mail", "created", "verified", "notes"],
+        mappings.iter().map(|mapping| {
+            [
+                mapping.username.to_string(),
+                mapping.system.to_string(),
+                mapping.external_id.to_string(),
+                mapping.email.as_ref().map_or_else(|| "–".to_owned(), ToString::to_string),
+                time(mapping.created_at),
+                time_or_dash(mapping.last_verified_at),
+                mapping.notes.clone().unwrap_or_else(|| "–".to_owned()),
+            ]
+        }),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_name_what_was() {
+        let counts = Counts { read: 5, created: 3, rejected: 2, ..Counts::default() };
+        assert_eq!(super::counts(&counts), "5 rows: 3 created, 2 rejected");
+        assert_eq!(super::counts(&Counts::default()), "0 rows");
+    }
+
+    #[test]
+    fn cells_cannot_steer_the_terminal() {
+        assert_eq!(plain("a\u{1b}[31mb\nc"), "a [31mb c");
+    }
+}

@@ -1,0 +1,50 @@
+use std::collections::BTreeSet;
+
+use crate::support::Folder;
+
+#[test]
+fn the_demo_shows_outcomes_reasons_and_answers() {
+    let folder = Folder::new();
+    let ended = folder.run(&[]).code(0);
+    assert_eq!(ended.err, "");
+    ended.says(&[
+        "employers.csv",
+        "leave-admins.csv",
+        "mappings.csv",
+        "conflict",
+        "rejected",
+        "kim.park@example.org, omar.haddad@example.org, zoe.ferrari@example.org",
+        "Who is NEMO user 12345?",
+        "GET /systems/nemo/identifiers?external_id=12345",
+        "All as expected",
+    ]);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it leaves nothing behind");
+}
+
+#[test]
+fn the_demo_in_json_counts_what_the_samples_hold() {
+    let told = Folder::new().run(&["demo", "--json"]).code(0).json();
+    assert_eq!(told["as_expected"], true);
+    let runs = told["runs"].as_array().unwrap();
+    let kinds: BTreeSet<_> = runs.iter().map(|run| run["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, BTreeSet::from(["employers", "leave-admins", "mappings"]));
+    for run in runs {
+        let of = |name: &str| run["counts"][name].as_u64().unwrap();
+        let outcomes = ["created", "updated", "unchanged", "verified", "rejected", "conflict", "failed", "skipped"];
+        assert_eq!(of("read"), outcomes.into_iter().map(of).sum::<u64>(), "{run}");
+    }
+    assert_eq!(told["not_imported"]["mappings.csv"].as_array().unwrap().len(), 3);
+    assert_eq!(told["answers"][0]["answer"]["username"], "kim.park@example.org");
+}
+
+#[test]
+fn the_shell_does_not_change_the_demo() {
+    let variables = [
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        ("CROSSWALK_SYSTEMS", "cdcs"),
+        ("FINEOS_REGISTRATION", "true"),
+        ("CROSSWALK_MAX_FILE_MIB", "0"),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Folder::new().run_with(&["demo"], &variables).code(0);
+}

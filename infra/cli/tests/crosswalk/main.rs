@@ -1,0 +1,10 @@
+//! The built binary, driven as a person would, each test in a folder of its own.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod demo;
+mod help;
+mod ids;
+mod import;
+mod support;
+mod up;
