@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use crosswalk_identifier_store::{Item, ItemKey, StoreError};
@@ -100,6 +100,18 @@ impl People {
     /// The store.
     pub async fn person(&self, username: &Username) -> Result<Option<Person>, StoreError> {
         self.calls.get(&Person::key(username)).await?.map(read).transpose()
+    }
+
+    /// The people of these usernames, as far as they are known (strongly consistent each); one round trip for up to 100.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn persons(&self, usernames: &[Username]) -> Result<BTreeMap<Username, Person>, StoreError> {
+        if usernames.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let found = self.calls.get_many(usernames.iter().map(Person::key)).await?;
+        found.into_values().map(|item| read(item).map(|person: Person| (person.username.clone(), person))).collect()
     }
 
     /// All people with this e-mail (it is not unique), sorted by username; two round trips, strongly consistent each.

@@ -8,7 +8,7 @@ use crosswalk_identifier_store::{Item, ItemKey, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{ReasonCount, RunRecord, RunState, Runs, times};
+use crate::{ReasonCount, Reasons, RunRecord, RunState, Runs, times};
 
 /// The partition of the index in which all runs are listed.
 pub(crate) const LISTING: &str = "RUNS";
@@ -65,6 +65,7 @@ impl Stored {
             record.state = RunState::Failed;
             record.ended_at = Some(held.lease_until);
             record.reasons.insert(0, ReasonCount { reason, count: 1 });
+            record.reasons.truncate(Reasons::MOST);
         }
         record
     }

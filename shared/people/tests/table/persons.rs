@@ -73,6 +73,11 @@ async fn an_e_mail_may_belong_to_many() {
     let expected: Vec<_> = (0..105).map(|number| format!("person {number:03}")).collect();
     assert_eq!(found(&bed, "office@example.org").await, expected);
     assert!(found(&bed, "nobody@example.org").await.is_empty());
+    let mut asked: Vec<_> = expected.iter().map(|who| name(who)).collect();
+    asked.extend([name("Person 000"), name("nobody")]);
+    let persons = bed.people.persons(&asked).await.unwrap();
+    assert_eq!(persons.into_keys().map(|who| who.to_string()).collect::<Vec<_>>(), expected);
+    assert!(bed.people.persons(&[]).await.unwrap().is_empty());
 }
 
 #[tokio::test]
