@@ -1,12 +1,15 @@
-//! From API Gateway's event to the request that the router would have got over HTTP.
+//! From API Gateway's event to the request that the router would have got over HTTP, and from its answer back.
 
-use axum::body::Body;
-use axum::http::request::Parts;
+use axum::body::{Body, Bytes};
 use axum::http::uri::PathAndQuery;
-use axum::http::{Request, Uri};
-use lambda_http::RequestExt;
-use lambda_http::request::RequestContext;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use axum::http::{HeaderMap, Request, Response, Uri};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use lambda_http::LambdaEvent;
+use lambda_http::aws_lambda_events::apigw::{
+    ApiGatewayV2httpRequest, ApiGatewayV2httpRequestContext, ApiGatewayV2httpResponse,
+};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::auth::Claims;
 use crate::observe::RequestId;
@@ -14,7 +17,11 @@ use crate::observe::RequestId;
 /// Everything in a path's segment but RFC 3986's unreserved characters.
 pub(crate) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Makes the router's request.
+/// What no URI's query holds, but a careless client sends. `%` is not in it: what is encoded stays as it is.
+const STRAY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
+
+/// Makes the router's request. It never fails: lambda_http's own conversion panics where path, query or host are not as
+/// a URI has them, and a panic ends the process.
 ///
 /// `rawPath` arrives decoded, so each of its segments is encoded again: `/people/zoë x+y@example.org` would not be a URI
 /// at all, and `a%41` would be decoded a second time. A `%2F` that was decoded to `/` cannot be told from a separator, and
@@ -22,49 +29,63 @@ pub(crate) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.'
 /// encoded and stays as it is, with parameters that were given twice.
 ///
 /// The claims come from the event's context, which callers cannot write, and become an extension of the request.
-pub fn to_axum(request: lambda_http::Request) -> Request<Body> {
-    let claims = claims(&request);
-    let id = request.lambda_context_ref().map(|context| RequestId(context.request_id.clone()));
-    let uri = encoded(request.raw_http_path(), request.uri().query());
-    let (Parts { method, headers, .. }, body) = request.into_parts();
-
-    let mut converted = Request::new(Body::from(body.to_vec()));
-    *converted.method_mut() = method;
-    *converted.headers_mut() = headers;
-    *converted.uri_mut() = uri;
-    let extensions = converted.extensions_mut();
+pub(crate) fn request(event: LambdaEvent<ApiGatewayV2httpRequest>) -> Request<Body> {
+    let LambdaEvent { payload, context } = event;
+    let uri = uri(payload.raw_path.as_deref().unwrap_or_default(), payload.raw_query_string.as_deref());
+    let mut request = Request::new(Body::from(body(payload.body.unwrap_or_default(), payload.is_base64_encoded)));
+    let claims = claims(&payload.request_context);
+    *request.method_mut() = payload.request_context.http.method;
+    *request.headers_mut() = payload.headers;
+    *request.uri_mut() = uri;
+    let extensions = request.extensions_mut();
     if let Some(claims) = claims {
         extensions.insert(claims);
     }
-    if let Some(id) = id.filter(|id| !id.0.is_empty()) {
-        extensions.insert(id);
+    if !context.request_id.is_empty() {
+        extensions.insert(RequestId(context.request_id));
     }
-    converted
+    request
 }
 
-fn claims(request: &lambda_http::Request) -> Option<Claims> {
-    match request.request_context_ref()? {
-        RequestContext::ApiGatewayV2(context) => {
-            let mut claims = context.authorizer.as_ref()?.jwt.as_ref()?.claims.clone();
-            Some(Claims { scope: claims.remove("scope").unwrap_or_default() })
-        }
-        _ => None,
-    }
+fn claims(context: &ApiGatewayV2httpRequestContext) -> Option<Claims> {
+    let claims = &context.authorizer.as_ref()?.jwt.as_ref()?.claims;
+    Some(Claims { scope: claims.get("scope").cloned().unwrap_or_default() })
 }
 
-/// An encoded path is always a URI; a query that is none was not one when it came, and is left out.
-fn encoded(raw_path: &str, query: Option<&str>) -> Uri {
+/// Text that is not base64, though the event says so, goes on as it is: whoever reads it refuses it.
+fn body(text: String, is_base64: bool) -> Bytes {
+    let decoded = if is_base64 { BASE64_STANDARD.decode(&text).ok() } else { None };
+    decoded.unwrap_or_else(|| text.into_bytes()).into()
+}
+
+fn uri(raw_path: &str, query: Option<&str>) -> Uri {
     let segments = raw_path.split('/').map(|segment| utf8_percent_encode(segment, SEGMENT).to_string());
-    let path = segments.collect::<Vec<_>>().join("/");
-    let path = if path.starts_with('/') { path } else { format!("/{path}") };
-    let with_query = query.map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
-    PathAndQuery::try_from(with_query)
-        .or_else(|_| PathAndQuery::try_from(path))
-        .map_or_else(|_| Uri::default(), Uri::from)
+    let mut uri = segments.collect::<Vec<_>>().join("/");
+    if !uri.starts_with('/') {
+        uri.insert(0, '/');
+    }
+    if let Some(query) = query.filter(|query| !query.is_empty()) {
+        uri.push('?');
+        uri.extend(utf8_percent_encode(query, STRAY));
+    }
+    PathAndQuery::try_from(uri).map_or_else(|_| Uri::default(), Uri::from)
+}
+
+/// Makes API Gateway's response. All our answers are JSON, which it takes as text.
+pub(crate) fn response(answer: Response<String>) -> ApiGatewayV2httpResponse {
+    let (parts, body) = answer.into_parts();
+    let mut response = ApiGatewayV2httpResponse::default();
+    response.status_code = parts.status.as_u16().into();
+    response.headers = parts.headers;
+    response.multi_value_headers = HeaderMap::new();
+    response.body = (!body.is_empty()).then(|| body.into());
+    response
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -80,9 +101,28 @@ mod tests {
                 "/systems/nemo/identifiers?external_id=a%2Fb+c&x=1&x=2",
             ),
             ("/people/", None, "/people/"),
+            ("//people//", Some(""), "//people//"),
+            ("/people/a\0\n", None, "/people/a%00%0A"),
+            ("/runs", Some("kind=a b<c>\"#é%zz"), "/runs?kind=a%20b%3Cc%3E%22%23%C3%A9%zz"),
             ("", None, "/"),
         ] {
-            assert_eq!(encoded(raw, query).to_string(), uri);
+            assert_eq!(super::uri(raw, query).to_string(), uri);
+        }
+    }
+
+    #[test]
+    fn base64_is_decoded_where_the_event_says_so() {
+        assert_eq!(body("e30=".into(), true), "{}");
+        assert_eq!(body("e30=".into(), false), "e30=");
+        assert_eq!(body("{}".into(), true), "{}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_path_and_query_make_a_uri_that_decodes_to_the_path(path in "/\\PC*", query in proptest::option::of(any::<String>())) {
+            let uri = super::uri(&path, query.as_deref());
+            let decoded = percent_encoding::percent_decode_str(uri.path()).decode_utf8().unwrap();
+            prop_assert_eq!(decoded.as_ref(), path.as_str());
         }
     }
 }

@@ -3,7 +3,7 @@
 //! One axum router answers on Lambda (through [`handler`], behind an API Gateway HTTP API with payload v2) and on a local
 //! port alike. A request takes the way adapter → observe → auth → route → store; every refusal is an RFC 9457 problem.
 
-pub mod adapter;
+mod adapter;
 mod api;
 mod auth;
 mod body;

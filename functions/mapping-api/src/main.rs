@@ -3,7 +3,7 @@
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Entropy, aws, logs};
 use crosswalk_mapping_api::{Api, ApiSettings, AuthMode, handler, router};
-use lambda_http::{Request, service_fn};
+use lambda_http::{lambda_runtime, service_fn};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -15,6 +15,7 @@ async fn main() -> anyhow::Result<()> {
     }
     let config = aws::load_config(&environment).await;
     let router = router(Api::new(&config, settings, Clock::system(), Entropy::system()));
-    let answer = service_fn(|request: Request| handler::handle(router.clone(), request));
-    lambda_http::run(answer).await.map_err(anyhow::Error::from_boxed)
+    lambda_runtime::run(service_fn(|event| handler::handle(router.clone(), event)))
+        .await
+        .map_err(anyhow::Error::from_boxed)
 }

@@ -196,7 +196,7 @@ pub struct PutMapping {
     #[serde(default, deserialize_with = "change")]
     #[schema(value_type = Option<String>)]
     pub email: Change<Email>,
-    /// Free text; not empty, null clears it.
+    /// Free text, at most 4,096 bytes; not empty: null clears it.
     #[serde(default, deserialize_with = "change")]
     #[schema(value_type = Option<String>)]
     pub notes: Change<String>,

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::world::{self, Answer, World, invoke};
+use crate::world::{self, Answer, World, invoke, invoke_as};
 use axum::Router;
+use axum::http::StatusCode;
+use lambda_http::Context;
 use serde_json::{Value, json};
 
 /// Each event with the status that it gets from [`World::peopled`].
@@ -69,17 +71,39 @@ async fn every_event_is_answered() {
 /// Lambda's id of the invocation marks what the request writes.
 #[tokio::test]
 async fn the_lambda_request_id_is_the_mark() {
-    use lambda_http::{Context, RequestExt};
-
     let world = World::empty().await;
-    let request = lambda_http::request::from_str(&event("put-identifier").to_string()).unwrap();
     let mut context = Context::default();
     context.request_id = "8f5e1c3a-0000-4000-8000-000000000001".to_owned();
-    let request = request.with_lambda_context(context.clone());
-    let response = crosswalk_mapping_api::handler::handle(world.router("jwt"), request).await.unwrap();
-    assert_eq!(response.headers()["x-request-id"], context.request_id.as_str());
-    let body: Value = serde_json::from_slice(response.body()).unwrap();
-    assert_eq!(body["stored_by"], context.request_id);
+    let answer = invoke_as(&world.router("jwt"), &event("put-identifier"), context.clone()).await;
+    assert_eq!(answer.header("x-request-id"), context.request_id);
+    assert_eq!(answer.body["stored_by"], context.request_id);
+}
+
+/// What no client should send, and some do, is answered too.
+#[tokio::test]
+async fn nothing_in_an_event_ends_the_process() {
+    let world = World::peopled().await;
+    let router = world.router("jwt");
+    let ask = async |path: &str, query: &str, host: &str| {
+        let mut event = event("list-system");
+        event["rawPath"] = json!(path);
+        event["rawQueryString"] = json!(query);
+        event["headers"]["host"] = json!(host);
+        invoke(&router, &event).await
+    };
+    for query in ["limit=<", "limit=1 2", "limit=\"", "limit=#", "limit=é", "limit=%zz", "limit", "&limit=0&"] {
+        let answer = ask("/systems/nemo/identifiers", query, "example.org").await;
+        assert!(answer.problem(StatusCode::BAD_REQUEST).contains("from 1 to 1000"), "{query}: {answer:?}");
+    }
+    for host in ["a b", "x:99999", ""] {
+        ask("/systems/nemo/identifiers", "", host).await.ok();
+    }
+    for path in ["/people/a\0b", "/people/a\nb", "/people/a\\b"] {
+        ask(path, "", "example.org").await.problem(StatusCode::BAD_REQUEST);
+    }
+    for path in ["//people", "/people//", "/people/../health", ""] {
+        ask(path, "", "example.org").await.problem(StatusCode::NOT_FOUND);
+    }
 }
 
 /// One request: method, path as it travels, query string, body.

@@ -12,6 +12,7 @@ use crosswalk_mapping_api::{Api, ApiSettings, Claims, handler, router};
 use crosswalk_people::{EMPLOYER_ROLE, Employer, People};
 use crosswalk_runs::{Claim, Counts, Progress, RunRecord, RunState, Runs};
 use http_body_util::BodyExt;
+use lambda_http::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -183,9 +184,19 @@ pub(crate) async fn send(router: &Router, request: Request<Body>) -> Answer {
 
 /// Sends an event of API Gateway through Lambda's handler.
 pub(crate) async fn invoke(router: &Router, event: &Value) -> Answer {
-    let request = lambda_http::request::from_str(&event.to_string()).unwrap();
-    let (parts, body) = handler::handle(router.clone(), request).await.unwrap().into_parts();
-    Answer { status: parts.status.as_u16(), headers: parts.headers, body: read(&body) }
+    invoke_as(router, event, Context::default()).await
+}
+
+pub(crate) async fn invoke_as(router: &Router, event: &Value, context: Context) -> Answer {
+    let event = LambdaEvent::new(serde_json::from_value(event.clone()).unwrap(), context);
+    let response = handler::handle(router.clone(), event).await.unwrap();
+    // API Gateway sees the JSON.
+    let response = serde_json::to_value(response).unwrap();
+    assert_eq!(response["isBase64Encoded"], false);
+    let status = u16::try_from(response["statusCode"].as_u64().unwrap()).unwrap();
+    let headers = response["headers"].as_object().unwrap().iter();
+    let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.as_str().unwrap().parse().unwrap()));
+    Answer { status, headers: headers.collect(), body: read(response["body"].as_str().unwrap_or_default().as_bytes()) }
 }
 
 fn read(body: &[u8]) -> Value {
