@@ -359,10 +359,18 @@ mod tests {
 
     #[test]
     fn the_elements_stand_in_fineoss_order() {
-        let email =
-            Email::parse("zo\u{eb}<&>@example.org").unwrap_or_else(|_| Email::parse("zo\u{eb}&@example.org").unwrap());
+        let email = Email::parse("zo&y@example.org").unwrap();
         let registration = Registration { employer: "1001", user_id: "pfml_leave_admin_1", email: &email };
-        insta::assert_snapshot!(registration.to_xml().unwrap());
+        let expected = concat!(
+            r#"<?xml version="1.0" encoding="utf-8"?>"#,
+            r#"<CreateOrUpdateEmployerViewpointUserRequest "#,
+            r#"xmlns="http://www.fineos.com/frontoffice/externaluserprovisioning/external">"#,
+            "<partyReference>1001</partyReference><userID>pfml_leave_admin_1</userID>",
+            "<fullName>Leave Administrator</fullName><emailAddress>zo&amp;y@example.org</emailAddress>",
+            "<phone><contactAreaCode/><contactExtensionCode/><contactInternationalCode/><contactNumber/></phone>",
+            "<userRole>AllPermissions</userRole><enabled>true</enabled></CreateOrUpdateEmployerViewpointUserRequest>",
+        );
+        assert_eq!(registration.to_xml().unwrap(), expected);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_identifier_store::{IdentifierStore, Table};
 use crosswalk_people::People;
 use crosswalk_runs::{Claim, Counts, Lease, Progress, ReasonCount, Reports, RunError, RunRecord, RunState, Runs};
+use futures::FutureExt;
 use tokio::sync::watch;
 
 use crate::csv_file::FileError;
@@ -80,6 +81,9 @@ pub struct Importer {
     fineos: OnceLock<Option<Arc<Fineos>>>,
 }
 
+/// Is told how far a run is.
+type Tell = Box<dyn Fn(&Progress, &Counts) + Send + Sync>;
+
 /// Why the work did not come to an end.
 enum Broken {
     /// Another worker has taken the run over.
@@ -137,15 +141,18 @@ impl Importer {
         watch: &(dyn Fn(&Progress, &Counts) + Send + Sync),
     ) -> Result<Claimed, ImportError> {
         let record = self.begin(request);
-        let work = async |record: RunRecord, tell: &(dyn Fn(&Progress, &Counts) + Send + Sync)| {
-            let tell = |progress: &Progress, counts: &Counts| {
-                watch(progress, counts);
-                tell(progress, counts);
-            };
-            // Boxed: a future of this depth is more than a caller's own future should hold.
-            Box::pin(self.work(request, etag, record, deadline, &tell)).await
+        // Boxed: a future of this depth is more than a caller's own future should hold.
+        let work = |record: RunRecord, tell: Tell| {
+            async move {
+                let tell = |progress: &Progress, counts: &Counts| {
+                    watch(progress, counts);
+                    tell(progress, counts);
+                };
+                self.work(request, etag, record, deadline, &tell).await
+            }
+            .boxed()
         };
-        Box::pin(self.claimed(record, &request.delivery, work)).await
+        self.claimed(record, &request.delivery, work).boxed().await
     }
 
     /// Notes a file that cannot be imported as a run that failed at once.
@@ -157,7 +164,8 @@ impl Importer {
         reason: &str,
     ) -> Result<Claimed, ImportError> {
         let record = RunRecord::begin(run_id, "import", source.to_string(), self.clock.now());
-        Box::pin(self.claimed(record, delivery, async |record, _| Ok(failed(record, reason)))).await
+        let refused = |record, _| async move { Ok(failed(record, reason)) };
+        self.claimed(record, delivery, refused).boxed().await
     }
 
     fn begin(&self, request: &ImportRequest) -> RunRecord {
@@ -183,9 +191,14 @@ impl Importer {
     }
 
     /// Does `work` under a lease, writes the summary and then the run's end.
-    async fn claimed<W>(&self, record: RunRecord, delivery: &str, work: W) -> Result<Claimed, ImportError>
+    async fn claimed<F>(
+        &self,
+        record: RunRecord,
+        delivery: &str,
+        work: impl FnOnce(RunRecord, Tell) -> F,
+    ) -> Result<Claimed, ImportError>
     where
-        W: AsyncFnOnce(RunRecord, &(dyn Fn(&Progress, &Counts) + Send + Sync)) -> Result<RunRecord, Broken>,
+        F: Future<Output = Result<RunRecord, Broken>>,
     {
         let runs = self.runs();
         let (lease, takeover, record) = match runs.claim(&record, delivery).await? {
@@ -198,11 +211,11 @@ impl Importer {
         let (latest, seen) = watch::channel((record.progress, record.counts));
         let keeper = runs.keep(lease.clone(), seen);
         let lost = keeper.lost();
-        let tell = |progress: &Progress, counts: &Counts| {
+        let tell: Tell = Box::new(move |progress, counts| {
             latest.send_replace((*progress, *counts));
-        };
+        });
         let worked = tokio::select! {
-            worked = work(record, &tell) => worked,
+            worked = work(record, tell) => worked,
             () = lost.cancelled() => Err(Broken::Lost),
         };
         let ended = match worked {

@@ -56,7 +56,9 @@ pub(crate) struct Margins {
 impl Margins {
     pub(crate) fn of(deadline: Deadline) -> Self {
         let quarter = deadline.left().unwrap_or(Duration::MAX) / 4;
-        Self { deadline, start: MARGIN.min(quarter), last: LAST.min(quarter / 2) }
+        // Never nothing: an invocation whose time is over starts no row.
+        let start = MARGIN.min(quarter).max(Duration::from_millis(1));
+        Self { deadline, start, last: LAST.min(quarter / 2) }
     }
 
     fn may_start(&self) -> bool {
