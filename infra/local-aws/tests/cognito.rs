@@ -1,27 +1,30 @@
 //! Cognito through the real client.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test as tests do")]
+
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cognitoidentityprovider::operation::admin_create_user::builders::AdminCreateUserFluentBuilder;
 use aws_sdk_cognitoidentityprovider::types::{
     AttributeType, AuthFlowType, ChallengeNameType, ExplicitAuthFlowsType, MessageActionType, UserStatusType,
 };
-use crosswalk_local_aws::testbed::Testbed;
+use crosswalk_local_aws::provision::{Names, provision};
+use crosswalk_local_aws::{LocalAws, Storage};
 
 const TEMPORARY: &str = "Temporary-1-password";
 const OWN: &str = "Own-2-password";
 
 struct Bed {
-    testbed: Testbed,
+    aws: LocalAws,
     client: Client,
     pool: String,
 }
 
 async fn bed() -> Bed {
-    let testbed = Testbed::start().await;
-    let client = Client::new(&testbed.config);
-    let pool = testbed.names.pool_id.clone();
-    Bed { testbed, client, pool }
+    let aws = LocalAws::start(Storage::Memory, 0).unwrap();
+    let config = aws.sdk_config();
+    let pool = provision(&config, &Names::default()).await.unwrap().pool_id;
+    Bed { aws, client: Client::new(&config), pool }
 }
 
 impl Bed {
@@ -203,17 +206,16 @@ async fn attributes_change_and_an_email_in_use_does_not() {
 #[tokio::test]
 async fn calls_are_throttled_on_demand() {
     let bed = bed().await;
-    let Some(aws) = &bed.testbed.embedded else { return };
-    let config = aws_sdk_cognitoidentityprovider::config::Builder::from(&bed.testbed.config)
+    let config = aws_sdk_cognitoidentityprovider::config::Builder::from(&bed.aws.sdk_config())
         .retry_config(aws_sdk_cognitoidentityprovider::config::retry::RetryConfig::disabled());
     let client = Client::from_conf(config.build());
     let get = || client.admin_get_user().user_pool_id(&bed.pool).username("a@example.org").send();
-    aws.throttle_cognito("AdminGetUser", 2);
+    bed.aws.throttle_cognito("AdminGetUser", 2);
     let codes = [code(get().await), code(get().await), code(get().await)];
     assert_eq!(codes, ["TooManyRequestsException", "TooManyRequestsException", "UserNotFoundException"]);
 
     // From another process.
-    let url = format!("{}/_crosswalk/faults", aws.endpoint());
+    let url = format!("{}/_crosswalk/faults", bed.aws.endpoint());
     let fault = serde_json::json!({ "operation": "AdminGetUser", "times": 1 });
     reqwest::Client::new().post(url).json(&fault).send().await.unwrap().error_for_status().unwrap();
     let error = get().await.unwrap_err().into_service_error();
@@ -223,11 +225,10 @@ async fn calls_are_throttled_on_demand() {
 #[tokio::test]
 async fn an_invitation_that_is_not_suppressed_is_a_mail() {
     let bed = bed().await;
-    let Some(aws) = &bed.testbed.embedded else { return };
     let create = bed.client.admin_create_user().user_pool_id(&bed.pool).username("zoe@example.org");
     create.temporary_password(TEMPORARY).send().await.unwrap();
     bed.create("quiet@example.org").send().await.unwrap();
-    let mails = crosswalk_local_aws::mails(aws.endpoint()).await.unwrap();
+    let mails = crosswalk_local_aws::mails(bed.aws.endpoint()).await.unwrap();
     assert_eq!(mails.len(), 1);
     assert_eq!(mails[0].to, ["zoe@example.org"]);
     assert!(mails[0].text.as_ref().unwrap().contains(TEMPORARY));

@@ -1,5 +1,7 @@
 //! In a folder everything survives a restart, and the folder is one process's alone.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test as tests do")]
+
 use std::time::Duration;
 
 use aws_sdk_cognitoidentityprovider::types::{AuthFlowType, ExplicitAuthFlowsType, MessageActionType};

@@ -1,5 +1,7 @@
 //! SQS through the real client, S3's events in it, and the poller that stands for Lambda's event source mapping.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test as tests do")]
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -43,8 +43,7 @@ pub(super) fn page(objects: &BTreeMap<String, Arc<Entry>>, ask: Ask<'_>) -> Page
     if !ask.delimiter.is_empty() && rest.ends_with(ask.delimiter) {
         from = behind(ask.after);
     }
-    loop {
-        let Some((key, entry)) = objects.range((from, Bound::Unbounded)).next() else { break };
+    while let Some((key, entry)) = objects.range((from, Bound::Unbounded)).next() {
         let Some(rest) = key.strip_prefix(ask.prefix) else { break };
         if page.objects.len() + page.common_prefixes.len() == ask.limit {
             page.next = Some(last);

@@ -155,7 +155,7 @@ pub(super) fn configurations(rules: Vec<Rule>) -> Vec<QueueConfiguration> {
             .map(|(name, value)| FilterRule { name: Some(FilterRuleName::from_static(name)), value: Some(value) })
             .collect();
         let filter = (!filters.is_empty())
-            .then(|| NotificationConfigurationFilter { key: Some(S3KeyFilter { filter_rules: Some(filters) }) });
+            .then_some(NotificationConfigurationFilter { key: Some(S3KeyFilter { filter_rules: Some(filters) }) });
         QueueConfiguration {
             events: rule.events.into_iter().map(Event::from).collect(),
             filter,

@@ -267,10 +267,8 @@ impl SqsBackend for Queues {
             queue.redrive_policy = Some(policy);
         }
         let moved = dead_letters.as_ref().map(|target| message_count(&state, target)) != dead_before;
-        if moved {
-            if let Some(target) = &dead_letters {
-                self.store(&state, target);
-            }
+        if let (true, Some(target)) = (moved, &dead_letters) {
+            self.store(&state, target);
         }
         if moved || received.as_ref().is_ok_and(|messages| !messages.is_empty()) {
             self.store(&state, &name);
