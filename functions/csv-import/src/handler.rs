@@ -100,3 +100,17 @@ async fn import(importer: &Importer, put: &Put, delivery: &str, deadline: Deadli
         Err(problem) => importer.refuse(&run_id, &source, delivery, &problem.to_string()).await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Callers run imports on tasks of their own, which need them to be `Send`; the compiler sees to it here.
+    #[expect(dead_code, reason = "it is enough that it compiles")]
+    fn imports_can_move_between_threads(importer: &Importer, request: ImportRequest) {
+        fn sendable(_: impl Send) {}
+        sendable(handle(importer, Value::Null, Deadline::NONE));
+        sendable(importer.import(request.clone(), Deadline::NONE, &|_, _| {}));
+        sendable(importer.dry_run(request, &|_| {}));
+    }
+}
