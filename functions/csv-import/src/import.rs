@@ -303,23 +303,13 @@ impl Importer {
         let concurrency = (self.settings.concurrency / unit.min(8)).max(1);
         let plan = Plan { work, concurrency, margins, size, tell };
         let mut reports = RowReports::begin(self.s3(), &self.settings.bucket, &request.run_id, &layout)?;
-        let worked = pipeline::run(plan, layout, fed, &mut reports).await;
-        let tally = match worked {
-            Ok(tally) => tally,
-            Err(error) => {
-                reports.abort().await;
-                return Err(error.into());
-            }
-        };
+        let tally = pipeline::run(plan, layout, fed, &mut reports).await?;
         if let Some(Broke::File(FileError::Read(error))) = &tally.broke
             && let Some(SourceError::Transient(reason)) = source::behind(error)
         {
-            reports.abort().await;
             return Err(Broken::Error(ImportError::Source(reason.clone())));
         }
-        if tally.counts.read == 0 {
-            reports.abort().await;
-        } else {
+        if tally.counts.read > 0 {
             let (succeeded, failed) = reports.complete().await?;
             record.reports = Reports { succeeded: Some(succeeded), failed: Some(failed), summary: None };
         }
