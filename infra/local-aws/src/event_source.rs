@@ -13,6 +13,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::REGION;
 
@@ -36,13 +38,15 @@ pub async fn poll<H, F>(
     F: Future<Output = anyhow::Result<Value>> + Send + 'static,
 {
     let poller = Arc::new(Poller { client: Client::new(config), queue_url: queue_url.to_owned(), handler });
-    let workers = (0..concurrency.max(1)).map(|_| {
+    // Both the workers and what they handle end with this future, should it be dropped: as if the process were killed.
+    let mut workers = JoinSet::new();
+    for _ in 0..concurrency.max(1) {
         let poller = Arc::clone(&poller);
         let stop = stop.clone();
-        tokio::spawn(async move { poller.work(stop).await })
-    });
-    for worker in workers.collect::<Vec<_>>() {
-        if let Err(error) = worker.await {
+        workers.spawn(async move { poller.work(stop).await });
+    }
+    while let Some(ended) = workers.join_next().await {
+        if let Err(error) = ended {
             tracing::error!(%error, "a worker of the queue ended early");
         }
     }
@@ -127,7 +131,7 @@ where
         let Some(receipt) = message.receipt_handle.clone() else { return };
         let message_id = message.message_id.clone().unwrap_or_default();
         // A task of its own, so that a handler that panics is like one that fails.
-        let mut handling = tokio::spawn((self.handler)(event(&queue.arn, message)));
+        let mut handling = AbortOnDropHandle::new(tokio::spawn((self.handler)(event(&queue.arn, message))));
         let renewal = Duration::from_millis(u64::try_from(queue.hold).unwrap_or(1) * 1000 / 3);
         let answer = loop {
             tokio::select! {

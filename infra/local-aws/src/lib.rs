@@ -1,5 +1,16 @@
 //! The embedded AWS: DynamoDB, S3, SQS, Cognito, Secrets Manager and SES behind one endpoint on loopback, in memory or in
 //! a folder.
+//!
+//! | service | made of | corrected here | still untrue |
+//! |---|---|---|---|
+//! | DynamoDB | dynoxide | expired items are removed within a minute | never answers TransactionConflict or throttles; reads and the index are always consistent |
+//! | S3 | s3s-fs for the bytes, an index of our own | conditional writes are serial; any key (`//`, trailing `/`, 1,024 bytes); NoSuchBucket, NoSuchUpload, InvalidPart; a refused put leaves the old object; ETags, `encoding-type=url` and paging in listings; conditional reads; events | no versions, tags, ACLs or encryption; checksums of parts are not checked; only queues are notified, at once, once and in order; path-style addresses only |
+//! | SQS | winterbaume-sqs over storage of our own | modelled error names; messages and receive counts survive a restart; no message is lost without its dead-letter queue | JSON protocol only; no FIFO order, no retention; `VisibilityTimeout=0` on a receive is taken as not given |
+//! | Cognito | our own | – | the operations of a pool's life, accounts and password sign-in only; no groups, MFA, SRP or triggers; tokens are opaque; ListUsers is always consistent; throttles on demand only |
+//! | Secrets Manager | our own | – | not encrypted; no rotation; a deleted secret waits for ever |
+//! | SES v2 | our own | – | SendEmail with simple content only; any sender may send; nothing leaves the machine |
+//!
+//! Only S3 checks signatures; nothing checks permissions.
 
 mod cognito;
 pub mod description;

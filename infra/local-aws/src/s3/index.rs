@@ -1,7 +1,7 @@
 //! Which objects there are. The bytes of each put lie in a blob of their own; the index says which blob is an object's,
 //! so that a put takes effect at one moment, conditions are checked at that moment, and any key can be stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -138,11 +138,11 @@ impl Index {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a blob belongs to an object or an upload.
-    pub(super) fn uses_blob(&self, blob: &str) -> bool {
+    /// The blobs that belong to an object or an upload.
+    pub(super) fn blobs(&self) -> HashSet<String> {
         let state = self.state();
-        state.objects.values().flat_map(BTreeMap::values).any(|entry| entry.blob == blob)
-            || state.uploads.values().any(|upload| upload.blob == blob)
+        let objects = state.objects.values().flat_map(BTreeMap::values).map(|entry| entry.blob.clone());
+        objects.chain(state.uploads.values().map(|upload| upload.blob.clone())).collect()
     }
 
     pub(super) fn create_bucket(&self, name: &str) -> S3Result<()> {

@@ -59,10 +59,11 @@ impl S3 {
         };
         let blobs = root.join(BLOBS);
         std::fs::create_dir_all(&blobs).with_context(|| format!("cannot make the folder {}", blobs.display()))?;
+        let used = index.blobs();
         for file in std::fs::read_dir(&blobs).with_context(|| format!("cannot read {}", blobs.display()))? {
             let file = file?;
             let blob = file.file_name().to_string_lossy().into_owned();
-            if !index.uses_blob(&blob) {
+            if !used.contains(&blob) {
                 for path in blob_files(&root, &blob) {
                     let _ = std::fs::remove_file(path);
                 }

@@ -103,7 +103,7 @@ impl Store {
         }
     }
 
-    /// The object, if the reader's conditions hold; the input's conditions are taken out of it.
+    /// The object, if the reader's conditions hold.
     fn readable(&self, ask: ReadAsk<'_>) -> S3Result<Arc<Entry>> {
         refuse_version(ask.version_id)?;
         let entry = self.index.object(ask.bucket, ask.key)?;
@@ -146,8 +146,8 @@ fn check(
     if_unmodified_since: Option<Timestamp>,
 ) -> S3Result<()> {
     // HTTP dates have whole seconds.
-    let modified =
-        Timestamp::from(SystemTime::from(entry.last_modified.round(jiff::Unit::Second).unwrap_or(entry.last_modified)));
+    let seconds = jiff::Timestamp::from_second(entry.last_modified.as_second()).unwrap_or(entry.last_modified);
+    let modified = Timestamp::from(SystemTime::from(seconds));
     let fails = match (if_match, if_unmodified_since) {
         (Some(condition), _) => !matches(&condition, &entry.e_tag),
         (None, Some(since)) => modified > since,
