@@ -41,7 +41,7 @@ fn events() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events")
 }
 
-fn event(case: &str) -> Value {
+pub(crate) fn event(case: &str) -> Value {
     let path = events().join(format!("mapping-api.{case}.json"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }

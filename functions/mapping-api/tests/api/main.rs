@@ -4,6 +4,7 @@
 
 mod calls;
 mod edge;
+mod function;
 mod identifiers;
 mod lambda;
 mod openapi;
