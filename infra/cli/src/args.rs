@@ -238,12 +238,26 @@ pub enum IdsCommand {
     Check,
 }
 
+/// A run's reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportArg {
+    /// The rows that are as the file wants them
+    Succeeded,
+    /// The rows that are not, with the reasons: to correct and import again
+    Failed,
+    /// The run's record, as JSON
+    Summary,
+}
+
 /// `crosswalk runs`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = WHICH_AWS)]
 pub struct RunsArgs {
     /// One run; without it the latest ones
     pub id: Option<String>,
+    /// Print one of the run's reports, as it lies in the bucket
+    #[arg(long, value_enum, requires = "id", conflicts_with = "json")]
+    pub report: Option<ReportArg>,
     /// Only runs of this kind: leave-admins, mappings, employers
     #[arg(long, conflicts_with = "id")]
     pub kind: Option<String>,

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use anyhow::Context as _;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use crosswalk_identity::Mapping;
 use crosswalk_runs::{Counts, ReasonCount, RunRecord, RunState};
 use jiff::Timestamp;
@@ -17,8 +17,16 @@ const WIDTH: u16 = 120;
 /// # Errors
 /// Standard output cannot be written.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    print_bytes(text.as_bytes())
+}
+
+/// The same, of bytes that come from elsewhere.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub(crate) fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("cannot write the output"),
         _ => Ok(()),
     }
@@ -47,17 +55,20 @@ pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> anyhow::Result<()> {
 
 /// A table with a header, as wide as the terminal.
 pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table {
-    let width = terminal_size::terminal_size().map_or(WIDTH, |(width, _)| width.0.max(60));
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_FULL_CONDENSED.with_rounded_corners())
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(width)
+        .set_width(width())
         .set_header(header);
     for row in rows {
         table.add_row(row.map(|cell| plain(&cell)));
     }
     table
+}
+
+fn width() -> u16 {
+    terminal_size::terminal_size().map_or(WIDTH, |(width, _)| width.0.max(60))
 }
 
 /// Text from a file or a service, fit for a terminal: a control character could move the cursor or recolour it.
@@ -132,19 +143,26 @@ pub(crate) fn outcome_table(runs: &[RunRecord]) -> Table {
 
 /// The latest runs, a line each.
 pub(crate) fn run_list(runs: &[RunRecord]) -> Table {
-    table(
-        ["run", "kind", "state", "started", "source", "rows"],
+    let mut list = table(
+        ["run", "kind", "state", "started (UTC)", "rows", "bad", "source"],
         runs.iter().map(|run| {
             [
                 run.id.clone(),
                 run.kind.clone(),
                 state(run.state).to_owned(),
-                time(run.started_at),
+                run.started_at.strftime("%Y-%m-%d %H:%M").to_string(),
+                run.counts.read.to_string(),
+                run.counts.unsuccessful().to_string(),
                 run.source.clone(),
-                counts(&run.counts),
             ]
         }),
-    )
+    );
+    // An id is there to be copied, so it does not wrap if it can be helped; the source has the rest of the line.
+    let roomy = width() >= 100;
+    for column in list.column_iter_mut().take(if roomy { 6 } else { 0 }) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
+    }
+    list
 }
 
 /// One run in full.

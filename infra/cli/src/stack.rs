@@ -1,6 +1,6 @@
 //! All of Crosswalk on a local AWS: what `demo` and `up` run.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -10,10 +10,9 @@ use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_local_aws::provision::{Names, Provisioned, provision};
 use crosswalk_local_aws::{LocalAws, Storage, event_source};
 use crosswalk_mapping_api::{Api, ApiSettings, router};
-use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::target::{names, start, with};
 
@@ -31,27 +30,6 @@ pub(crate) struct Stack {
     stop: watch::Sender<bool>,
     imports: JoinHandle<()>,
     api: JoinHandle<std::io::Result<()>>,
-}
-
-type Job = (Value, oneshot::Sender<anyhow::Result<Value>>);
-
-/// Hands events to the importer on a thread of its own.
-fn import_thread(importer: Importer) -> anyhow::Result<mpsc::UnboundedSender<Job>> {
-    let (jobs, mut taken) = mpsc::unbounded_channel::<Job>();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name("imports".to_owned()).spawn(move || {
-        let importer = Rc::new(importer);
-        LocalSet::new().block_on(&runtime, async move {
-            while let Some((event, answer)) = taken.recv().await {
-                let importer = Rc::clone(&importer);
-                spawn_local(async move {
-                    // Nobody waits for it any more when the stack is stopping.
-                    let _ = answer.send(handler::handle(&importer, event, Deadline::NONE).await);
-                });
-            }
-        });
-    })?;
-    Ok(jobs)
 }
 
 impl Stack {
@@ -81,17 +59,13 @@ impl Stack {
         let api_settings = ApiSettings::from_env(&environment)?;
 
         let (stop, stopped) = watch::channel(false);
-        let jobs = import_thread(Importer::new(&config, import_settings, clock.clone(), entropy.clone()))?;
+        let importer = Arc::new(Importer::new(&config, import_settings, clock.clone(), entropy.clone()));
         let imports = tokio::spawn({
             let (config, queue_url, stopped) = (config.clone(), made.queue_url.clone(), stopped.clone());
             async move {
                 let handle = move |event| {
-                    let jobs = jobs.clone();
-                    async move {
-                        let (answer, answered) = oneshot::channel();
-                        jobs.send((event, answer)).map_err(|_| anyhow::anyhow!("the imports have stopped"))?;
-                        answered.await.context("the import broke off")?
-                    }
+                    let importer = Arc::clone(&importer);
+                    async move { handler::handle(&importer, event, Deadline::NONE).await }
                 };
                 event_source::poll(&config, &queue_url, IMPORTS_AT_ONCE, handle, stopped).await;
             }

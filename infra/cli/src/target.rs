@@ -86,6 +86,13 @@ impl Target {
         Ok(Table::new(aws_sdk_dynamodb::Client::new(&self.config), name))
     }
 
+    /// A client for the bucket. An emulator has no host name a bucket.
+    pub(crate) fn s3(&self) -> aws_sdk_s3::Client {
+        let path_style = self.config.endpoint_url().is_some();
+        let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(path_style).build();
+        aws_sdk_s3::Client::from_conf(config)
+    }
+
     /// The bucket's name, if one is named.
     pub(crate) fn bucket(&self) -> Option<&str> {
         self.environment.get("CROSSWALK_BUCKET")

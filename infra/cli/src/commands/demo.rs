@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn toldare_told_by_their_place() {
+    fn differences_are_told_by_their_place() {
         let mut found = Vec::new();
         differences(&json!({ "a": [{ "b": 1 }], "c": "x" }), &json!({ "a": [{ "b": 2, "d": 3 }] }), "GET", &mut found);
         assert_eq!(found, ["GET a[0] b: expected 1, found 2", "GET c: expected \"x\", found null"]);

@@ -6,7 +6,7 @@ use crosswalk_identifier_store::{Change, IdentifierStore, Moved, StoreRequest, S
 use crosswalk_identity::{Email, ExternalId, Mapping, Mark, Refusal, System, Username};
 use crosswalk_mapping_api::wire;
 use crosswalk_people::People;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::{IdsArgs, IdsCommand};
 use crate::target::{Target, system};
@@ -30,11 +30,11 @@ pub(crate) async fn run(args: IdsArgs, json: bool, environment: Environment) -> 
     match plan {
         Plan::Get(username, system) => {
             let found = store.get(&username, &system).await?;
-            show_found(found, json, || format!("{username} has no id in {system}"))
+            show_found(found, json, &format!("{username} has no id in {system}"))
         }
         Plan::Find(system, external_id) => {
             let found = store.get_by_external_id(&system, &external_id).await?;
-            show_found(found, json, || format!("nobody has the id {external_id} in {system}"))
+            show_found(found, json, &format!("nobody has the id {external_id} in {system}"))
         }
         Plan::List(username) => {
             let mappings = store.list(&username).await?;
@@ -71,10 +71,7 @@ pub(crate) async fn run(args: IdsArgs, json: bool, environment: Environment) -> 
                 show::say(&format!("deleted: {username} was {} in {system}", mapping.external_id))?;
                 Ok(Exit::Done)
             }
-            None => {
-                show::complain(&format!("{username} has no id in {system}"));
-                Ok(Exit::NotAll)
-            }
+            None => not_found(json, &format!("{username} has no id in {system}")),
         },
         Plan::Check => check(&store, &People::new(table, Clock::system(), entropy), json).await,
     }
@@ -128,11 +125,35 @@ fn change<T>(given: Option<String>, parse: impl FnOnce(String) -> Result<T, Refu
     }
 }
 
-fn show_found(found: Option<Mapping>, json: bool, absent: impl FnOnce() -> String) -> anyhow::Result<Exit> {
-    let Some(mapping) = found else {
-        show::complain(&absent());
-        return Ok(Exit::NotAll);
-    };
+/// As the API's 404 says it.
+fn not_found(json: bool, detail: &str) -> anyhow::Result<Exit> {
+    let problem =
+        json!({ "type": "urn:crosswalk:problem:not-found", "title": "Not found", "status": 404, "detail": detail });
+    problem_of(json, &problem, detail)
+}
+
+/// As the API's 409 says it.
+fn conflict(json: bool, owner: &Username, detail: &str) -> anyhow::Result<Exit> {
+    let problem = json!({
+        "type": "urn:crosswalk:problem:conflict",
+        "title": "Taken by another person",
+        "status": 409,
+        "detail": detail,
+        "owner": owner,
+    });
+    problem_of(json, &problem, &format!("conflict: {detail}"))
+}
+
+fn problem_of(json: bool, problem: &Value, text: &str) -> anyhow::Result<Exit> {
+    if json {
+        show::json(problem)?;
+    }
+    show::complain(&show::plain(text));
+    Ok(Exit::NotAll)
+}
+
+fn show_found(found: Option<Mapping>, json: bool, absent: &str) -> anyhow::Result<Exit> {
+    let Some(mapping) = found else { return not_found(json, absent) };
     if json {
         show::json(&wire::Mapping::from(mapping))?
     } else {
@@ -181,11 +202,11 @@ async fn set(store: &IdentifierStore, request: StoreRequest, json: bool) -> anyh
         Stored::Updated { mapping, previous } => (format!("updated (was {previous})"), mapping),
         Stored::Verified(mapping) => ("verified".to_owned(), mapping),
         Stored::Conflict { owner } => {
-            show::complain(&format!(
-                "conflict: the id {external_id} in {system} belongs to {owner}; \
+            let detail = format!(
+                "the id {external_id} in {system} belongs to {owner}; \
                  `crosswalk ids move {system} {external_id} --from {owner} --to {username}` passes it on"
-            ));
-            return Ok(Exit::NotAll);
+            );
+            return conflict(json, &owner, &detail);
         }
     };
     if json {
@@ -200,7 +221,7 @@ fn show_moved(
     moved: Moved,
     json: bool,
     absent: &str,
-    conflict: impl FnOnce(&Username) -> String,
+    in_the_way: impl FnOnce(&Username) -> String,
 ) -> anyhow::Result<Exit> {
     match moved {
         Moved::Done(mappings) => {
@@ -211,14 +232,8 @@ fn show_moved(
             }
             Ok(Exit::Done)
         }
-        Moved::NotFound => {
-            show::complain(absent);
-            Ok(Exit::NotAll)
-        }
-        Moved::Conflict { owner } => {
-            show::complain(&format!("conflict: {}", conflict(&owner)));
-            Ok(Exit::NotAll)
-        }
+        Moved::NotFound => not_found(json, absent),
+        Moved::Conflict { owner } => conflict(json, &owner, &in_the_way(&owner)),
     }
 }
 

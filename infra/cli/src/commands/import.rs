@@ -28,6 +28,9 @@ const SHOWN: usize = 20;
 /// A file is not there, the system is not known, the AWS cannot be reached, or a setting does not do.
 pub(crate) async fn run(args: &ImportArgs, json: bool, environment: Environment) -> anyhow::Result<Exit> {
     let kind = kind(args, &environment)?;
+    if args.force_registration && kind != Kind::LeaveAdmins {
+        bail!("--force-registration goes with --kind leave-admins only");
+    }
     let sources = args.files.iter().map(|file| source(file)).collect::<anyhow::Result<Vec<_>>>()?;
     if args.check {
         return check_files(&sources, &kind, json);
@@ -223,7 +226,7 @@ async fn summary(target: &Target, runs: &[RunRecord]) -> anyhow::Result<()> {
         return Ok(());
     }
     show::say(&show::outcome_table(runs).to_string())?;
-    let s3 = aws_sdk_s3::Client::new(&target.config);
+    let s3 = target.s3();
     for run in runs.iter().filter(|run| run.state != RunState::Succeeded && !run.dry_run) {
         let failed = run.reports.failed.as_deref().zip(target.bucket());
         let Some((key, bucket)) = failed.filter(|_| run.counts.unsuccessful() > 0) else {
@@ -242,10 +245,15 @@ async fn summary(target: &Target, runs: &[RunRecord]) -> anyhow::Result<()> {
                 show::say(line)?;
             }
         }
-        show::say(&format!("All of them, to correct and import again: s3://{bucket}/{key}"))?;
+        show::say(&format!(
+            "To correct and import them again: crosswalk runs {} --report failed > failed.csv\n",
+            run.id
+        ))?;
     }
-    for run in runs.iter().filter(|run| !run.dry_run) {
-        show::say(&format!("run {}; show it again with `crosswalk runs {0}`", run.id))?;
+    for run in runs {
+        if let Some((folder, _)) = run.reports.summary.as_deref().and_then(|key| key.rsplit_once('/')) {
+            show::say(&format!("Reports on {}: {}/", show::plain(&run.source), show::object(target.bucket(), folder)))?;
+        }
     }
     Ok(())
 }

@@ -25,7 +25,8 @@ pub(crate) async fn run(args: Args, environment: Environment) -> anyhow::Result<
     let json = args.json;
     let command = args.command.unwrap_or(Command::Demo);
     // What a command prints is its answer; `up` works unseen, so that its log is what there is to see.
-    let level = if matches!(command, Command::Up(_)) { "INFO" } else { "WARNING" };
+    // Without the embedded DynamoDB's own log, which has a line for each refusal, expected ones too.
+    let level = if matches!(command, Command::Up(_)) { "INFO,dynoxide=OFF" } else { "WARNING,dynoxide=OFF" };
     let level = environment.get("LOG_LEVEL").unwrap_or(level).to_owned();
     logs::init(&environment.clone().with("LOG_LEVEL", &level));
     match command {

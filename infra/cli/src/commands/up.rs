@@ -5,7 +5,6 @@ use std::time::Duration;
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_local_aws::Storage;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::UpArgs;
 use crate::stack::Stack;
@@ -22,7 +21,7 @@ const GRACE: Duration = Duration::from_secs(20);
 /// The folder or a port is in use, or a setting does not do.
 pub(crate) async fn run(args: &UpArgs, json: bool, environment: Environment) -> anyhow::Result<Exit> {
     // Before anything else, so that a signal during the start ends it in order too.
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut stop = Stop::new()?;
     let dir = &args.folder.dir;
     let presence = Presence::take(dir)?;
     let mut stack = Stack::start(Storage::Folder(dir.clone()), args.port, args.api_port, environment).await?;
@@ -39,13 +38,53 @@ pub(crate) async fn run(args: &UpArgs, json: bool, environment: Environment) -> 
         if dir.as_os_str() == ".crosswalk" { String::new() } else { format!(" --dir {}", dir.display()) }
     ));
     tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        () = stop.wanted() => {}
         error = stack.broken() => return Err(error),
     }
-    show::complain("stopping …");
-    if !stack.stop(GRACE).await {
+    show::complain("stopping … (once more: at once)");
+    let grace = tokio::select! {
+        ended = stack.stop(GRACE) => ended,
+        () = stop.wanted() => false,
+    };
+    if !grace {
         show::complain("an import was still under way; the next `crosswalk up` on this folder takes it over");
     }
     Ok(Exit::Done)
+}
+
+/// Ctrl-C or TERM.
+struct Stop {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    #[cfg(unix)]
+    fn new() -> anyhow::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    #[cfg(unix)]
+    async fn wanted(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    async fn wanted(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            // Without the signal, only the end of the process stops it.
+            std::future::pending::<()>().await;
+        }
+    }
 }

@@ -26,6 +26,9 @@ fn ids_round_trip() {
     assert_eq!(found, as_json(&["get", "ALICE", "nemo"]));
 
     ids(&["set", "bob", "nemo", "2"], 1).complains(&["conflict", "belongs to Alice", "crosswalk ids move"]);
+    let conflict = ids(&["set", "bob", "nemo", "2", "--json"], 1).json();
+    assert_eq!((&conflict["status"], &conflict["owner"]), (&json!(409), &json!("Alice")));
+    assert_eq!(ids(&["get", "bob", "nemo", "--json"], 1).json()["status"], 404);
     ids(&["set", "bob", "nemo", "3"], 0);
     ids(&["move", "nemo", "2", "--from", "alice", "--to", "bob"], 1).complains(&["bob has another id"]);
     ids(&["move", "nemo", "2", "--from", "carol", "--to", "dan"], 1).complains(&["belongs to Alice, not to carol"]);

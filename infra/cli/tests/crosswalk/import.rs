@@ -35,6 +35,8 @@ fn usage_is_told_before_anything_starts() {
         .code(2)
         .complains(&["--kind mappings only"]);
     folder.run(&["import", &good, "--kind", "mappings", "--system", "x"]).code(2).complains(&["known are"]);
+    let force = ["import", good.as_str(), "--kind", "mappings", "--system", "nemo", "--force-registration"];
+    folder.run(&force).code(2).complains(&["--kind leave-admins only"]);
     folder.run(&["import", ".", "--kind", "employers"]).code(2).complains(&["folder"]);
     folder.run(&["import", "s3://bucket", "--kind", "employers"]).code(2).complains(&["s3://bucket/key"]);
     assert!(!folder.path().join(".crosswalk").exists());
@@ -69,8 +71,14 @@ fn files_are_runs_and_rows_have_outcomes() {
     let of = |at: usize, name: &str| records[at]["counts"][name].as_u64().unwrap();
     assert_eq!((of(0, "verified"), of(1, "verified"), of(1, "rejected"), of(1, "conflict")), (2, 1, 1, 1));
     assert_eq!(records[1]["state"], "partly");
-    let shown =
-        import(&[&bad], 1).says(&["Not imported from", "the username is empty", "conflict", "alice", "/failed.csv"]);
+    let shown = import(&[&bad], 1).says(&[
+        "Not imported from",
+        "s3://crosswalk/reports/",
+        "the username is empty",
+        "conflict",
+        "alice",
+        "--report failed",
+    ]);
     assert_eq!(shown.err, "", "no progress bar where there is no terminal");
 
     let runs = folder.run(&["runs", "--json"]).code(0).json();
@@ -78,6 +86,13 @@ fn files_are_runs_and_rows_have_outcomes() {
     let id = records[1]["id"].as_str().unwrap();
     assert_eq!(folder.run(&["runs", id, "--json"]).code(0).json(), records[1]);
     folder.run(&["runs", id]).code(0).says(&["state     partly", "3 rows: 1 verified, 1 rejected, 1 conflict"]);
+    let failed = folder.run(&["runs", id, "--report", "failed"]).code(0);
+    assert!(failed.out.starts_with("line,username,external_id,outcome,reason\n3,,2,rejected,"), "{failed:?}");
+    // Dropped back in, its three columns are ignored.
+    let mended =
+        folder.file("mended.csv", &failed.out.replace("3,,2,", "3,dan,2000,").replace("4,carol,1,", "4,carol,4,"));
+    import(&[&mended], 0).says(&["succeeded"]);
+    folder.run(&["runs", id, "--report", "summary"]).code(0).says(&[id, "\"partly\""]);
     folder.run(&["runs", "--kind", "employers"]).code(0).says(&["no runs yet"]);
     folder.run(&["runs", "nonsense"]).code(1).complains(&["there is no run nonsense"]);
 }

@@ -86,3 +86,22 @@ fn a_killed_up_is_not_believed() {
     folder.run(&["ids", "list", "alice"]).code(1);
     assert!(Up::start(&folder).stop().0.success());
 }
+
+#[tokio::test]
+async fn an_import_under_way_is_ended_before_it_stops() {
+    let folder = Folder::new();
+    let up = Up::start(&folder);
+    let rows: String = (0..800).map(|n| format!("user{n},{n}\n")).collect();
+    put(&up, "imports/mappings/nemo/many.csv", &format!("username,external_id\n{rows}")).await;
+    let runs = format!("{}/runs", up.api);
+    while get_until(&runs, 200).await["items"].as_array().unwrap().is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert!(up.stop().0.success());
+    let runs = folder.run(&["runs", "--json"]).code(0).json();
+    assert_eq!(runs["items"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&runs["items"][0]["state"], &runs["items"][0]["counts"]["created"]),
+        (&"succeeded".into(), &800.into())
+    );
+}
