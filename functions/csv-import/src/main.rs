@@ -7,7 +7,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
+async fn main() -> anyhow::Result<()> {
     let environment = Environment::of_process();
     logs::init(&environment);
     let settings = ImportSettings::from_env(&environment)?;
@@ -20,5 +20,5 @@ async fn main() -> Result<(), Error> {
         handler::handle(importer, event.payload, deadline).await.map_err(Error::from)
     });
     // Boxed: the runtime's layers around a handler make a type deeper than the compiler likes.
-    Box::pin(lambda_runtime::run(handle)).await
+    Box::pin(lambda_runtime::run(handle)).await.map_err(anyhow::Error::from_boxed)
 }

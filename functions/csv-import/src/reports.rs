@@ -5,6 +5,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use crosswalk_function_kit::aws;
 use crosswalk_runs::RunRecord;
+use tokio::runtime::Handle;
 
 use crate::csv_file::{Layout, Record, guard, header};
 use crate::outcome::RowResult;
@@ -57,22 +58,10 @@ impl RowReports {
     }
 
     /// Completes both; their keys, succeeded first. When this returns, both stand in the bucket.
-    pub(crate) async fn complete(self) -> Result<(String, String), ReportError> {
-        let Self { succeeded, mut failed } = self;
-        let succeeded = match succeeded.complete().await {
-            Ok(key) => key,
-            Err(error) => {
-                failed.abort().await;
-                return Err(error);
-            }
-        };
-        Ok((succeeded, failed.complete().await?))
-    }
-
-    /// Leaves nothing behind.
-    pub(crate) async fn abort(mut self) {
-        self.succeeded.abort().await;
-        self.failed.abort().await;
+    pub(crate) async fn complete(mut self) -> Result<(String, String), ReportError> {
+        self.succeeded.complete().await?;
+        self.failed.complete().await?;
+        Ok((self.succeeded.key.clone(), self.failed.key.clone()))
     }
 }
 
@@ -167,15 +156,7 @@ impl Report {
         Ok(())
     }
 
-    async fn complete(mut self) -> Result<String, ReportError> {
-        let done = self.finish().await;
-        if done.is_err() {
-            self.abort().await;
-        }
-        done.map(|()| self.key)
-    }
-
-    async fn finish(&mut self) -> Result<(), ReportError> {
+    async fn complete(&mut self) -> Result<(), ReportError> {
         if self.upload.is_none() {
             let body = self.take()?;
             let put = self.client.put_object().bucket(&self.bucket).key(&self.key).content_type(CSV);
@@ -193,17 +174,20 @@ impl Report {
         self.upload = None;
         Ok(())
     }
+}
 
-    async fn abort(&mut self) {
-        let Some(upload) = self.upload.take() else { return };
+/// However a run stops (an error, a lost lease): parts that were sent and never completed would be stored, and paid for,
+/// unseen.
+impl Drop for Report {
+    fn drop(&mut self) {
+        let (Some(upload), Ok(runtime)) = (self.upload.take(), Handle::try_current()) else { return };
         let abort = self.client.abort_multipart_upload().bucket(&self.bucket).key(&self.key).upload_id(upload);
-        if let Err(error) = abort.send().await {
-            tracing::warn!(
-                file = self.file,
-                error = aws::explain(&error),
-                "an unfinished upload was left in the bucket"
-            );
-        }
+        let file = self.file;
+        runtime.spawn(async move {
+            if let Err(error) = abort.send().await {
+                tracing::warn!(file, error = aws::explain(&error), "an unfinished upload was left in the bucket");
+            }
+        });
     }
 }
 

@@ -29,7 +29,6 @@ const POOL: Setting = Setting::optional(
 const UNUSED: &[&str] = &[
     "DB_HOST",
     "DB_NAME",
-    "DB_NESSUS_PASSWORD",
     "DB_PASSWORD",
     "DB_PORT",
     "DB_SCHEMA",

@@ -3,7 +3,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use crosswalk_csv_import::handler::handle;
 use crosswalk_function_kit::{Clock, Deadline};
-use crosswalk_runs::{Claim, RunRecord, RunState};
+use crosswalk_runs::{Claim, Lease, RunRecord, RunState};
 use serde_json::json;
 
 use crate::bench::{Bench, EMPLOYERS, LEAVE_ADMINS, SOON, deliver, deliver_within, in_message, outcomes, told};
@@ -26,8 +26,23 @@ pub(crate) async fn forget_the_end(bench: &Bench, run: &RunRecord) {
     update.send().await.unwrap();
 }
 
+/// As if another worker had taken the run over.
+pub(crate) async fn fence_off(bench: &Bench, run: &str) -> Lease {
+    let dynamodb = aws_sdk_dynamodb::Client::new(&bench.testbed.config);
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let update = dynamodb.update_item().table_name(&bench.testbed.names.table);
+    let update = update.key("pk", text(&format!("RUN#{run}"))).key("sk", text("RUN"));
+    let update = update
+        .update_expression("SET fence = :fence, lease_until = :future")
+        .condition_expression("attribute_exists(pk)")
+        .expression_attribute_values(":fence", AttributeValue::N("99".to_owned()))
+        .expression_attribute_values(":future", text("2100-01-01T00:00:00.000Z"));
+    update.send().await.unwrap();
+    Lease { run: run.to_owned(), fence: 99 }
+}
+
 /// Claims the run of an event, as another worker would.
-async fn claim(bench: &Bench, run_id: &str, delivery: &str) -> crosswalk_runs::Lease {
+async fn claim(bench: &Bench, run_id: &str, delivery: &str) -> Lease {
     let record = RunRecord::begin(run_id, "employers", "s3://b/k", Clock::system().now());
     match bench.runs().claim(&record, delivery).await.unwrap() {
         Claim::Ours { lease, .. } => lease,

@@ -1,13 +1,15 @@
 //! Registration, against a stand-in FINEOS that answers as its documentation has it.
 
-use crosswalk_function_kit::Clock;
+use std::time::Duration;
+
 use crosswalk_function_kit::settings::Environment;
+use crosswalk_function_kit::{Clock, Deadline};
 use crosswalk_identity::Username;
 use crosswalk_runs::{RunRecord, RunState};
 use wiremock::matchers::{basic_auth, body_string_contains, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::bench::{Bench, EMPLOYERS, deliver, fein, told};
+use crate::bench::{Bench, EMPLOYERS, deliver, deliver_within, fein, told};
 
 const REGISTER: &str = "/services/rest/externalUserProvisioningService/createOrUpdateEmployerViewpointUser";
 const CONFIRMED: &str = "<r xmlns=\"http://www.fineos.com/x\"><errorCode/></r>";
@@ -179,4 +181,57 @@ async fn forced_it_is_registered_again_under_the_same_user_id() {
     assert_eq!((run.state, run.counts.updated), (RunState::Succeeded, 1));
     let sent = user_ids(&server).await;
     assert_eq!((sent.len(), &sent[0]), (2, &sent[1]));
+}
+
+/// A stand-in that answers a registration only after so long.
+async fn slow_stand_in(delay: Duration) -> MockServer {
+    let server = stand_in().await;
+    let confirmed = ResponseTemplate::new(200).set_body_string(CONFIRMED).set_delay(delay);
+    Mock::given(method("POST")).and(path(REGISTER)).respond_with(confirmed).mount(&server).await;
+    server
+}
+
+#[tokio::test]
+async fn near_the_deadline_rows_under_way_are_given_up_and_the_rest_skipped() {
+    let (bench, server) = (bench().await, slow_stand_in(Duration::from_secs(25)).await);
+    let text = "fein,email\n847847847,bruce@example.org\n111111111,bruce@example.org\nx,y\n";
+    let event = bench.put("imports/leave-admins/a.csv", text).await;
+    let importer = bench.importer_with(&environment(&bench, &server), Clock::system());
+    let importing = deliver_within(&importer, event, Deadline::within(Duration::from_secs(4)));
+    let run = tokio::time::timeout(Duration::from_secs(15), importing).await.unwrap();
+    assert_eq!((run.state, run.counts.failed, run.counts.skipped, run.counts.rejected), (RunState::Partly, 1, 1, 1));
+    let failed = told(&bench.failed(&run).await);
+    assert!(failed[0].2.contains("time ran out") && failed[1].2.contains("not reached"), "{failed:?}");
+
+    // What was done stays, and a repeat of the rows goes on from there.
+    assert_eq!(bench.accounts().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_worker_that_lost_its_lease_stops_and_writes_no_end() {
+    let (bench, server) = (bench().await, slow_stand_in(Duration::from_secs(28)).await);
+    let event = bench.put("imports/leave-admins/a.csv", ONE).await;
+    let importer = bench.importer_with(&environment(&bench, &server), Clock::system());
+    let importing = deliver(&importer, event);
+    let other_worker = async {
+        let id = loop {
+            let runs = bench.runs().list(Some("leave-admins"), 1).await.unwrap();
+            if let Some(run) = runs.first() {
+                break run.id.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        let lease = crate::deliveries::fence_off(&bench, &id).await;
+        // The first worker finds out when it renews, in at most 15 seconds, and then waits for the new one's result.
+        tokio::time::sleep(Duration::from_secs(17)).await;
+        assert!(bench.keys().await.iter().all(|key| !key.starts_with(&format!("reports/{id}"))));
+        let mut record = bench.runs().get(&id).await.unwrap().unwrap();
+        record.state = RunState::Partly;
+        bench.runs().end(&lease, &record).await.unwrap();
+        id
+    };
+    let (run, id) = tokio::join!(importing, other_worker);
+    assert_eq!((run.id, run.state, run.counts.read), (id.clone(), RunState::Partly, 0));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(bench.keys().await.iter().all(|key| !key.starts_with(&format!("reports/{id}"))));
 }
