@@ -1,19 +1,16 @@
 //! Employers with their leave administrators.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use crosswalk_identity::Fein;
-use crosswalk_people::Link;
 use futures::future::try_join;
-use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::api::Api;
 use crate::problem::Problem;
 use crate::segments::Segments;
 use crate::wire;
-
-/// How many people are read at once: an employer may have thousands.
-const AT_ONCE: usize = 32;
 
 /// An employer with its leave administrators.
 #[utoipa::path(
@@ -35,21 +32,17 @@ pub(crate) async fn get_employer(
     let Some(employer) = employer else {
         return Err(Problem::not_found("no employer has this FEIN; import it as a file of kind `employers` first"));
     };
-    let administrators =
-        stream::iter(links).map(|link| administrator(&api, link)).buffered(AT_ONCE).try_collect().await?;
+    let usernames: Vec<_> = links.iter().map(|link| link.username.clone()).collect();
+    let mut people = if usernames.is_empty() { BTreeMap::new() } else { api.people().persons(&usernames).await? };
+    let administrators = links.into_iter().map(|link| wire::Administrator {
+        email: people.remove(&link.username).and_then(|person| person.email).map(Into::into),
+        username: link.username.into(),
+        fineos_web_id: link.fineos_web_id,
+    });
     Ok(Json(wire::Employer {
         fein: employer.fein.into(),
         name: employer.name,
         fineos_employer_id: employer.fineos_employer_id,
-        administrators,
+        administrators: administrators.collect(),
     }))
-}
-
-async fn administrator(api: &Api, link: Link) -> Result<wire::Administrator, Problem> {
-    let person = api.people().person(&link.username).await?;
-    Ok(wire::Administrator {
-        username: link.username.into(),
-        email: person.and_then(|person| person.email).map(Into::into),
-        fineos_web_id: link.fineos_web_id,
-    })
 }

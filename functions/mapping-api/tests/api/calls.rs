@@ -56,6 +56,8 @@ async fn a_lookup_is_one_call_and_a_reverse_lookup_two() {
         // One for the person, one for the names of the employers, if there are any.
         ("/people/zo%C3%AB%20x+y@example.org", 1),
         ("/people/alice@example.org", 2),
+        // One for the employer, one for who is linked, one for the links, one for the people.
+        ("/employers/042127847", 4),
         (&format!("/runs/{}", crate::world::RUN), 1),
     ] {
         calls.store(0, Ordering::SeqCst);
