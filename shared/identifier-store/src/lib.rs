@@ -281,7 +281,18 @@ impl IdentifierStore {
                 return Ok(Some(mapping));
             }
         }
-        Err(transfer::torn(&key))
+        // Only a reading at one moment tells a broken pair from a busy one.
+        let Some(owner) = self.calls.get(&key).await? else { return Ok(None) };
+        let owner = OwnerItem::read(&owner)?;
+        let keys = [key, mapping_key(&owner.username, system)];
+        let mut items = self.calls.get_together(&keys).await?.into_iter();
+        let owner_now = items.next().flatten().as_ref().map(OwnerItem::read).transpose()?;
+        let mapping = items.next().flatten().map(MappingItem::read).transpose()?.map(|item| item.mapping);
+        match mapping.filter(|mapping| mapping.external_id == *id) {
+            Some(mapping) => Ok(Some(mapping)),
+            None if owner_now.is_some_and(|now| now.username == owner.username) => Err(transfer::torn(&keys[0])),
+            None => Err(transfer::outrun()),
+        }
     }
 
     /// All mappings of a person, by system; strongly consistent.

@@ -17,7 +17,7 @@ use crate::{IdentifierStore, ItemKey, StoreError, StoreRequest, Stored};
 pub struct Planner {
     store: IdentifierStore,
     effects: HashMap<ItemKey, (u64, Known)>,
-    oldest: VecDeque<(u64, ItemKey)>,
+    oldest: VecDeque<(u64, ItemKey, usize)>,
     bytes: usize,
     next: u64,
 }
@@ -69,17 +69,60 @@ impl Planner {
         for (key, known) in effects(write) {
             let age = self.next;
             self.next += 1;
-            self.oldest.push_back((age, key.clone()));
+            self.oldest.push_back((age, key.clone(), share));
             self.effects.insert(key, (age, known));
             self.bytes += share;
         }
         while self.bytes > Self::MEMORY_BYTES {
-            let Some((age, key)) = self.oldest.pop_front() else { break };
+            let Some((age, key, share)) = self.oldest.pop_front() else { break };
             self.bytes = self.bytes.saturating_sub(share);
             // A later row may have changed the same item: that newer effect stays.
             if self.effects.get(&key).is_some_and(|(of, _)| *of == age) {
                 self.effects.remove(&key);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::config::{BehaviorVersion, Config};
+    use crosswalk_function_kit::{Clock, Entropy};
+    use crosswalk_identity::{ExternalId, Mark, System, Username};
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::decide::decide;
+    use crate::{Change, Table};
+
+    fn write(line: u64) -> Write {
+        let request = StoreRequest {
+            username: Username::parse(&format!("user{line}")).unwrap(),
+            system: System::parse("nemo").unwrap(),
+            external_id: ExternalId::parse(&line.to_string()).unwrap(),
+            email: Change::Keep,
+            notes: Change::Set("n".repeat(4000)),
+            mark: Mark::line("run", line),
+        };
+        match decide(&request, Timestamp::UNIX_EPOCH, None, None) {
+            Decision::Write(write) => *write,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn beyond_its_bound_the_oldest_effects_are_forgotten() {
+        let config = Config::builder().behavior_version(BehaviorVersion::latest()).build();
+        let table = Table::new(aws_sdk_dynamodb::Client::from_conf(config), "none");
+        let store = IdentifierStore::new(table, Clock::fixed(Timestamp::UNIX_EPOCH), Entropy::seeded(1));
+        let mut planner = store.planner();
+        for line in 0..10_000 {
+            planner.remember(&write(line));
+        }
+        assert!(planner.bytes <= Planner::MEMORY_BYTES);
+        assert_eq!(planner.effects.len(), planner.oldest.len());
+        assert!((10_000..20_000).contains(&planner.effects.len()), "{}", planner.effects.len());
+        assert!(!planner.effects.contains_key(&write(0).after.key()));
+        assert!(planner.effects.contains_key(&write(9_999).after.owner_key()));
     }
 }

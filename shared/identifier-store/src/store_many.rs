@@ -12,7 +12,10 @@ use crate::view::View;
 use crate::{IdentifierStore, ItemKey, StoreError, StoreRequest, Stored};
 
 /// How many writes of one call (plain updates, transactions) run side by side.
-const WRITES_AT_ONCE: usize = 8;
+const WRITES_AT_ONCE: usize = 16;
+
+/// How many rows of a transaction that was given up go alone side by side.
+const ALONE_AT_ONCE: usize = 4;
 
 /// Half of a transaction's 4 MB: what a row takes is estimated.
 const MAX_BYTES: usize = 2 * 1024 * 1024;
@@ -130,10 +133,11 @@ impl IdentifierStore {
                 Err(_) => break,
             }
         }
-        for (row, write) in rows {
+        let alone = rows.into_iter().map(|(row, write)| async move {
             let end = self.write_alone(&write, actions).await;
-            ended.push((row, write, end));
-        }
+            (row, write, end)
+        });
+        ended.extend(stream::iter(alone).buffer_unordered(ALONE_AT_ONCE).collect::<Vec<_>>().await);
         ended
     }
 

@@ -1,0 +1,13 @@
+//! The store against a DynamoDB: the embedded one, or the one that `CROSSWALK_TEST_DYNAMODB` names.
+//!
+//! One binary for all of it: each one more would link every SDK again.
+
+mod faults;
+mod integrity;
+mod model;
+mod paging;
+mod races;
+mod replay;
+mod rules;
+mod support;
+mod wire;
