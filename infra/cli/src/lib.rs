@@ -1,7 +1,7 @@
 //! The command line over the functions: `crosswalk demo`, `up`, `import`, `ids`, `runs` and their kin.
 //!
-//! Nothing of a function's work is done here: a command chooses the AWS that it talks to ([`target`]), calls the function's
-//! own code, and shows what came of it ([`show`]).
+//! Nothing of a function's work is done here: a command chooses the AWS that it talks to (target.rs), calls the function's
+//! own code, and shows what came of it (show.rs).
 //!
 //! Exit codes everywhere: 0 all is as wanted; 1 it ran, and something is not (rows that were not imported, a conflict, a
 //! mapping that is not there); 2 it could not run.

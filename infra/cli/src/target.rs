@@ -295,3 +295,48 @@ fn remove(path: &Path) -> anyhow::Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_account_is_meant_whatever_the_endpoint() {
+        let environment =
+            Environment::from_iter([("AWS_ENDPOINT_URL", "http://127.0.0.1:9"), ("AWS_REGION", "eu-central-1")]);
+        let place = Where { aws: true, folder: crate::args::DirArgs { dir: "nowhere".into() } };
+        let target = Target::open(&place, environment.clone()).await.unwrap();
+        assert_eq!(target.config.endpoint_url(), None);
+        assert!(target.config.service_config().is_none());
+        assert_eq!(target.config.region().unwrap().as_ref(), "eu-central-1");
+        assert!(target.config.credentials_provider().is_some() && target.config.behavior_version().is_some());
+
+        let target = Target::open(&Where { aws: false, ..place }, environment).await.unwrap();
+        assert_eq!(target.config.endpoint_url(), Some("http://127.0.0.1:9"));
+        assert!(target.table().unwrap_err().to_string().contains("CROSSWALK_TABLE is not set"));
+    }
+
+    #[tokio::test]
+    async fn an_up_is_believed_while_it_holds_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let up = Up {
+            endpoint: "http://127.0.0.1:1".into(),
+            api_url: "http://127.0.0.1:2".into(),
+            pid: 3,
+            table: "t".into(),
+            bucket: "b".into(),
+            pool_id: "p".into(),
+        };
+        assert!(running_up(folder.path()).await.unwrap().is_none());
+        let presence = Presence::take(folder.path()).unwrap();
+        presence.announce(&up).unwrap();
+        assert_eq!(running_up(folder.path()).await.unwrap().unwrap().endpoint, up.endpoint);
+        let refusal = Presence::take(folder.path()).err().unwrap().to_string();
+        assert!(refusal.contains("another `crosswalk up` (process 3)"), "{refusal}");
+        // A process that is killed leaves its note, and loses its lock.
+        let note = std::fs::read(folder.path().join("up.json")).unwrap();
+        drop(presence);
+        std::fs::write(folder.path().join("up.json"), note).unwrap();
+        assert!(running_up(folder.path()).await.unwrap().is_none());
+    }
+}

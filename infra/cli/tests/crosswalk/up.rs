@@ -1,6 +1,7 @@
 use std::net::TcpListener;
 
 use aws_sdk_s3::Client;
+use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
 use crosswalk_local_aws::sdk_config_for;
 
 use crate::support::{Folder, Up, get_until};
@@ -45,11 +46,25 @@ async fn objects_are_imported_and_all_survives() {
     get_until(&format!("{}/systems/nemo/identifiers?external_id=778", up.api), 200).await;
     folder.run(&["mails"]).code(0).says(&["no mails"]);
 
+    let ses = aws_sdk_sesv2::Client::new(&sdk_config_for(&up.aws));
+    let text = |text: &str| Content::builder().data(text).build().unwrap();
+    let body = Body::builder().text(text("Welcome.\nSee you.")).build();
+    let message = Message::builder().subject(text("Hello")).body(body).build();
+    let mail = ses
+        .send_email()
+        .from_email_address("crosswalk@example.org")
+        .destination(Destination::builder().to_addresses("kim@example.org").build())
+        .content(EmailContent::builder().simple(message).build());
+    mail.send().await.unwrap();
+    folder.run(&["mails"]).code(0).says(&["To: kim@example.org\nSubject: Hello\n\nWelcome.\nSee you.\n"]);
+
     let (status, rest) = up.stop();
     assert!(status.success(), "{status}");
     assert_eq!(rest, "", "one line on standard output");
     folder.run(&["env"]).code(2).complains(&["no `crosswalk up` runs on .crosswalk"]);
     // Without it the folder itself answers.
+    let mails = folder.run(&["mails", "--json"]).code(0).json();
+    assert_eq!((&mails[0]["from"], mails.as_array().unwrap().len()), (&"crosswalk@example.org".into(), 1));
     assert_eq!(folder.run(&["ids", "find", "nemo", "777", "--json"]).code(0).json(), before);
 
     let up = Up::start(&folder);
