@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crosswalk_identifier_store::Planner;
-use crosswalk_identity::{Fein, Mark, System};
+use crosswalk_identity::{Fein, System};
 use crosswalk_people::{Employer, People};
 use crosswalk_runs::{Outcome, RunRecord};
 
@@ -13,7 +13,7 @@ use crate::import::{ImportError, ImportRequest, Importer, failed, with_tally};
 use crate::leave_admins::{LeaveAdmins, Planned, Stop};
 use crate::outcome::{RowResult, Verdict};
 use crate::pipeline::{Broke, Tally, percent};
-use crate::row::{MappingRow, Row};
+use crate::row::Row;
 use crate::source::{self, SourceError};
 use crate::{Kind, employers, mappings};
 
@@ -66,7 +66,7 @@ impl Importer {
             Err(SourceError::Transient(reason)) => return Err(ImportError::Source(reason)),
         };
         let size = opened.size;
-        let mut fed = feed(opened.reader, request.kind.clone(), Self::plan_unit(&request.kind));
+        let mut fed = feed(opened.reader, request.kind.clone(), mappings::BATCH);
         let mut tally = Tally::default();
         while let Some(message) = fed.recv().await {
             match message {
@@ -104,36 +104,31 @@ impl Importer {
 impl Plans {
     async fn unit(&mut self, run: &str, unit: Unit) -> Result<Vec<RowResult>, Stop> {
         let mut results = Vec::with_capacity(unit.rows.len());
-        let mut batch: Vec<(u64, MappingRow)> = Vec::new();
+        let (mut admins, mut mappings, mut employers) = (Vec::new(), Vec::new(), Vec::new());
         for (read, row) in unit.rows {
             let line = read.record.line();
-            let row = match row {
-                Ok(row) => row,
-                Err(problem) => {
-                    results.push(Verdict::new(Outcome::Rejected, problem).at(line));
-                    continue;
-                }
-            };
-            match (&mut *self, row) {
-                (Self::Mappings(..), Row::Mapping(row)) => batch.push((line, row)),
-                (Self::LeaveAdmins(work, planned), Row::LeaveAdmin(row)) => {
-                    planned.forget_beyond(MEMORY);
-                    results.push(work.plan(planned, &Mark::line(run, line), &row).await?.at(line));
-                }
-                (Self::Employers(people, planned), Row::Employer(row)) => {
-                    if planned.len() >= MEMORY {
-                        planned.clear();
-                    }
-                    results.push(employers::plan(people, planned, row).await.at(line));
-                }
-                // A file's rows are all of its kind.
-                _ => {}
+            match row {
+                Ok(Row::LeaveAdmin(row)) => admins.push((line, row)),
+                Ok(Row::Mapping(row)) => mappings.push((line, row)),
+                Ok(Row::Employer(row)) => employers.push((line, row)),
+                Err(problem) => results.push(Verdict::new(Outcome::Rejected, problem).at(line)),
             }
         }
-        if let Self::Mappings(planner, system) = self {
-            results.extend(mappings::plan(planner, system, run, batch).await);
-            results.sort_by_key(|result| result.line);
-        }
+        // A file's rows are all of its kind.
+        results.extend(match self {
+            Self::LeaveAdmins(work, planned) => {
+                planned.forget_beyond(MEMORY);
+                work.plan(planned, run, admins).await?
+            }
+            Self::Mappings(planner, system) => mappings::plan(planner, system, run, mappings).await,
+            Self::Employers(people, planned) => {
+                if planned.len() > MEMORY {
+                    planned.clear();
+                }
+                employers::plan(people, planned, employers).await
+            }
+        });
+        results.sort_by_key(|result| result.line);
         Ok(results)
     }
 }

@@ -8,7 +8,7 @@ use crosswalk_people::{Employer, Kept, People};
 use crosswalk_runs::Outcome;
 
 use crate::mappings::failed;
-use crate::outcome::Verdict;
+use crate::outcome::{RowResult, Verdict};
 use crate::row::EmployerRow;
 
 impl From<EmployerRow> for Employer {
@@ -22,21 +22,28 @@ pub(crate) async fn put(people: &People, mark: &Mark, row: EmployerRow) -> Verdi
     verdict(people.put_employer(&row.into(), mark).await)
 }
 
-/// What [`put`] would do. `planned` holds how the employers of earlier rows would stand.
-pub(crate) async fn plan(people: &People, planned: &mut HashMap<Fein, Employer>, row: EmployerRow) -> Verdict {
-    let wanted = Employer::from(row);
-    let stored = match planned.get(&wanted.fein) {
-        Some(employer) => Some(employer.clone()),
-        None => match people.employer(&wanted.fein).await {
-            Ok(stored) => stored,
-            Err(error) => return failed(&error),
-        },
+/// What [`put`] would do with rows, in file order. `planned` holds how the employers of earlier rows would stand.
+pub(crate) async fn plan(
+    people: &People,
+    planned: &mut HashMap<Fein, Employer>,
+    rows: Vec<(u64, EmployerRow)>,
+) -> Vec<RowResult> {
+    let feins: Vec<Fein> = rows.iter().map(|(_, row)| row.fein.clone()).collect();
+    let stored = match people.employers(&feins).await {
+        Ok(stored) => stored,
+        Err(error) => return rows.iter().map(|(line, _)| failed(&error).at(*line)).collect(),
     };
-    let (kept, employer) = Employer::planned(stored.as_ref(), &wanted);
-    if kept != Kept::Unchanged {
-        planned.insert(employer.fein.clone(), employer);
+    let mut results = Vec::with_capacity(rows.len());
+    for (line, row) in rows {
+        let wanted = Employer::from(row);
+        let (kept, employer) =
+            Employer::planned(planned.get(&wanted.fein).or_else(|| stored.get(&wanted.fein)), &wanted);
+        if kept != Kept::Unchanged {
+            planned.insert(employer.fein.clone(), employer);
+        }
+        results.push(verdict(Ok(kept)).at(line));
     }
-    verdict(Ok(kept))
+    results
 }
 
 fn verdict(kept: Result<Kept, StoreError>) -> Verdict {

@@ -12,6 +12,7 @@ use crosswalk_runs::{Claim, Counts, Lease, Progress, ReasonCount, Reports, RunEr
 use futures::FutureExt;
 use tokio::sync::watch;
 
+use crate::Kind;
 use crate::csv_file::FileError;
 use crate::feed::{Fed, feed};
 use crate::fineos::Fineos;
@@ -21,7 +22,6 @@ use crate::reports::{self, RowReports};
 use crate::settings::ImportSettings;
 use crate::source::{self, Opened, Source, SourceError};
 use crate::work::{KindOfWork, Work, unit_of};
-use crate::{Kind, mappings};
 
 /// What to import.
 #[derive(Debug, Clone)]
@@ -362,11 +362,6 @@ impl Importer {
 
     pub(crate) async fn open(&self, source: &Source) -> Result<Opened, SourceError> {
         source::open(source, self.s3(), None, self.settings.max_bytes).await
-    }
-
-    /// Rows of a dry run that are planned together.
-    pub(crate) fn plan_unit(kind: &Kind) -> usize {
-        if matches!(kind, Kind::Mappings(_)) { mappings::BATCH } else { 1 }
     }
 }
 

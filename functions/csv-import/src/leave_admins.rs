@@ -12,7 +12,7 @@ use crosswalk_people::{EMPLOYER_ROLE, Employer, Kept, Link, People, Person};
 use crosswalk_runs::Outcome;
 
 use crate::fineos::{Fineos, FineosError, Registration};
-use crate::outcome::Verdict;
+use crate::outcome::{RowResult, Verdict};
 use crate::row::LeaveAdminRow;
 
 /// What the rows of a run are worked on with.
@@ -211,39 +211,56 @@ impl Planned {
     }
 }
 
+/// What stands for a row before it.
+struct Standing {
+    person: Option<Person>,
+    link: Option<Link>,
+    account: Ensured,
+}
+
 impl LeaveAdmins {
-    /// What [`Self::bring_in`] would do. Cognito and the store are only read.
+    /// What [`Self::bring_in`] would do with rows, in file order. Cognito and the store are only read.
     ///
     /// # Errors
     /// The pool does not do.
-    pub(crate) async fn plan(&self, planned: &mut Planned, mark: &Mark, row: &LeaveAdminRow) -> Result<Verdict, Stop> {
-        match self.planned_steps(planned, mark, row).await {
-            Ok(verdict) | Err(End::Row(verdict)) => Ok(verdict),
-            Err(End::Stop(stop)) => Err(stop),
+    pub(crate) async fn plan(
+        &self,
+        planned: &mut Planned,
+        run: &str,
+        rows: Vec<(u64, LeaveAdminRow)>,
+    ) -> Result<Vec<RowResult>, Stop> {
+        let standing = futures::future::join_all(rows.iter().map(|(_, row)| self.standing(row))).await;
+        let mut results = Vec::with_capacity(rows.len());
+        for ((line, row), standing) in rows.into_iter().zip(standing) {
+            let verdict = match standing {
+                Ok(standing) => self.planned_verdict(planned, &Mark::line(run, line), &row, standing),
+                Err(End::Row(verdict)) => verdict,
+                Err(End::Stop(stop)) => return Err(stop),
+            };
+            results.push(verdict.at(line));
         }
+        Ok(results)
     }
 
-    async fn planned_steps(&self, planned: &mut Planned, mark: &Mark, row: &LeaveAdminRow) -> Result<Verdict, End> {
+    async fn standing(&self, row: &LeaveAdminRow) -> Result<Standing, End> {
         let steps = Steps::default();
         self.employer(row).await?;
+        let person = self.people.person(&row.username).await.map_err(|error| steps.store(&error))?;
+        let link = self.people.link(&row.username, &row.fein).await.map_err(|error| steps.store(&error))?;
+        let invited = person.as_ref().and_then(|person| person.invited_until);
+        let account = self.accounts.plan(&row.email, invited).await.map_err(|error| steps.account(error))?;
+        Ok(Standing { person, link, account })
+    }
+
+    fn planned_verdict(&self, planned: &mut Planned, mark: &Mark, row: &LeaveAdminRow, standing: Standing) -> Verdict {
         let earlier = planned.people.get(&row.username);
-        let stored = match earlier {
-            Some(person) => Some(person.clone()),
-            None => self.people.person(&row.username).await.map_err(|error| steps.store(&error))?,
-        };
-        let account = if earlier.is_some() {
-            Ensured::Unchanged
-        } else {
-            let invited = stored.as_ref().and_then(|person| person.invited_until);
-            self.accounts.plan(&row.email, invited).await.map_err(|error| steps.account(error))?
-        };
-        let (kept, person) =
-            Person::planned(stored.as_ref(), &row.username, &row.email, EMPLOYER_ROLE, self.clock.now(), mark);
+        let account = if earlier.is_some() { Ensured::Unchanged } else { standing.account };
+        let stored = earlier.or(standing.person.as_ref());
+        let (kept, person) = Person::planned(stored, &row.username, &row.email, EMPLOYER_ROLE, self.clock.now(), mark);
         planned.people.insert(row.username.clone(), person);
-        let stored = self.people.link(&row.username, &row.fein).await.map_err(|error| steps.store(&error))?;
         let is_new = planned.links.insert((row.username.clone(), row.fein.clone()));
-        let link = if is_new && stored.is_none() { Kept::Created } else { Kept::Unchanged };
-        let registered = self.fineos.is_some() && is_new && self.is_due(stored.as_ref(), mark);
-        Ok(verdict(account, kept, link, registered))
+        let link = if is_new && standing.link.is_none() { Kept::Created } else { Kept::Unchanged };
+        let registered = self.fineos.is_some() && is_new && self.is_due(standing.link.as_ref(), mark);
+        verdict(account, kept, link, registered)
     }
 }

@@ -27,6 +27,8 @@ const LAST: Duration = Duration::from_secs(10);
 const NOT_REACHED: &str = "not reached: drop this file in again";
 const GIVEN_UP: &str = "the invocation's time ran out while this row was worked on: drop it in again";
 
+const FAULT: &str = "a fault of Crosswalk itself; the log has more";
+
 /// What came of the rows.
 #[derive(Default)]
 pub(crate) struct Tally {
@@ -122,7 +124,7 @@ pub(crate) async fn run(
     mut fed: mpsc::Receiver<Fed>,
     reports: &mut RowReports,
 ) -> Result<Tally, ReportError> {
-    let margins = plan.margins;
+    let (margins, size) = (plan.margins, plan.size);
     let mut pipeline = Pipeline {
         plan,
         layout,
@@ -138,6 +140,7 @@ pub(crate) async fn run(
     let give_up = margins.give_up();
     tokio::pin!(give_up);
     let (mut at_end, mut given_up) = (false, false);
+    let mut read = None;
     loop {
         pipeline.start_ready();
         pipeline.write_settled().await?;
@@ -152,7 +155,7 @@ pub(crate) async fn run(
                 Some(Fed::End(end)) => {
                     at_end = true;
                     match end {
-                        Ok(bytes) => pipeline.tally.progress.bytes = bytes,
+                        Ok(bytes) => read = Some(bytes),
                         Err(error) => pipeline.tally.broke = pipeline.tally.broke.take().or(Some(Broke::File(error))),
                     }
                 }
@@ -164,7 +167,13 @@ pub(crate) async fn run(
             }
         }
     }
-    Ok(pipeline.tally)
+    let mut tally = pipeline.tally;
+    if let Some(bytes) = read {
+        // With what stands behind the last row.
+        tally.progress.bytes = bytes;
+        tally.progress.percent = percent(bytes, size);
+    }
+    Ok(tally)
 }
 
 impl Pipeline<'_> {
@@ -228,10 +237,13 @@ impl Pipeline<'_> {
         let Some((number, places)) = self.under_way.remove(&id) else { return };
         match done {
             Ok((_, (_, Ok(results)))) => {
+                let settled = results.len().min(places.len());
                 for ((place, line), result) in places.iter().zip(results) {
                     debug_assert_eq!(*line, result.line);
                     self.settle(*place, result);
                 }
+                // Every row that was read ends as something.
+                self.fail(&places[settled..], FAULT);
             }
             Ok((_, (_, Err(stop)))) => {
                 self.fail(&places, stop.to_string());
@@ -239,7 +251,7 @@ impl Pipeline<'_> {
                 self.tally.broke = self.tally.broke.take().or(Some(Broke::Stopped(stop)));
             }
             Err(error) if error.is_cancelled() => self.fail(&places, GIVEN_UP),
-            Err(_) => self.fail(&places, "a fault of Crosswalk itself; the log has more"),
+            Err(_) => self.fail(&places, FAULT),
         }
         self.release(number);
     }

@@ -13,7 +13,7 @@ pub(super) fn check(block: &[u8]) -> Result<(), FileError> {
     if block.starts_with(b"\xff\xfe") || block.starts_with(b"\xfe\xff") {
         return Err(FileError::Utf16);
     }
-    if block.starts_with(b"PK\x03\x04") {
+    if block.starts_with(b"PK\x03\x04") || block.starts_with(b"\x1f\x8b") {
         return Err(FileError::Workbook);
     }
     // Text has no NUL, and UTF-16 without a mark has one beside every ASCII letter of its header.
@@ -50,6 +50,7 @@ mod tests {
         assert!(matches!(check(&[b"\xff\xfe".as_slice(), &utf16("fein")].concat()), Err(FileError::Utf16)));
         assert!(matches!(check(&utf16("fein,email\n")), Err(FileError::Utf16)));
         assert!(matches!(check(b"PK\x03\x04 and so on"), Err(FileError::Workbook)));
+        assert!(matches!(check(b"\x1f\x8b\x08 and so on"), Err(FileError::Workbook)));
     }
 
     #[test]
