@@ -119,14 +119,14 @@ async fn it_starts_and_stops_promptly_even_with_a_client_connected() {
     let began = tokio::time::Instant::now();
     let aws = LocalAws::start(Storage::Memory, 0).unwrap();
     let started = began.elapsed();
-    assert!(started < Duration::from_millis(500), "{started:?}");
+    assert!(started < Duration::from_secs(2), "{started:?}");
     let endpoint = aws.endpoint().to_owned();
     let client = aws_sdk_dynamodb::Client::new(&aws.sdk_config());
     client.list_tables().send().await.unwrap();
     let began = tokio::time::Instant::now();
     drop(aws);
     let stopped = began.elapsed();
-    assert!(stopped < Duration::from_millis(900), "{stopped:?}");
+    assert!(stopped < Duration::from_secs(2), "{stopped:?}");
     assert!(mails(&endpoint).await.is_err(), "nothing answers there any more");
 }
 

@@ -56,7 +56,7 @@ async fn messages_hide_come_again_and_end_in_the_dead_letter_queue() {
     let client = Client::new(&aws.sdk_config());
     let dead = queue(&client, "dead", &[]).await;
     let policy = json!({ "deadLetterTargetArn": arn(&client, &dead).await, "maxReceiveCount": 2 }).to_string();
-    let attributes = [(QueueAttributeName::VisibilityTimeout, "1"), (QueueAttributeName::RedrivePolicy, &policy)];
+    let attributes = [(QueueAttributeName::VisibilityTimeout, "60"), (QueueAttributeName::RedrivePolicy, &policy)];
     let url = queue(&client, "work", &attributes).await;
     assert!(url.starts_with(aws.endpoint()), "{url}");
     client.send_message().queue_url(&url).message_body("hello").send().await.unwrap();
@@ -70,12 +70,17 @@ async fn messages_hide_come_again_and_end_in_the_dead_letter_queue() {
     let second = receive(&client, &url, 0).await;
     assert_eq!(second[0].message_id(), first[0].message_id());
     // Held for longer than its timeout.
-    let hold = client.change_message_visibility().queue_url(&url).receipt_handle(second[0].receipt_handle().unwrap());
-    hold.visibility_timeout(2).send().await.unwrap();
+    let held = second[0].receipt_handle().unwrap();
+    let hold = |seconds| {
+        let change = client.change_message_visibility().queue_url(&url).receipt_handle(held);
+        change.visibility_timeout(seconds).send()
+    };
+    hold(60).await.unwrap();
     tokio::time::sleep(Duration::from_millis(1200)).await;
     assert!(receive(&client, &url, 0).await.is_empty(), "a message that is held stays hidden");
+    hold(1).await.unwrap();
     // The third receive finds it used up.
-    assert!(receive(&client, &url, 2).await.is_empty());
+    assert!(receive(&client, &url, 3).await.is_empty());
     let dead = receive(&client, &dead, 0).await;
     assert_eq!(dead[0].body(), Some("hello"));
 }
@@ -154,7 +159,7 @@ async fn the_poller_deletes_what_was_handled_and_gives_back_what_was_not() {
     let aws = LocalAws::start(Storage::Memory, 0).unwrap();
     let config = aws.sdk_config();
     let client = Client::new(&config);
-    let url = queue(&client, "work", &[(QueueAttributeName::VisibilityTimeout, "1")]).await;
+    let url = queue(&client, "work", &[(QueueAttributeName::VisibilityTimeout, "3")]).await;
     for body in ["fine", "returned once", "failed once", "panics once", "slow"] {
         client.send_message().queue_url(&url).message_body(body).send().await.unwrap();
     }
@@ -181,7 +186,7 @@ async fn the_poller_deletes_what_was_handled_and_gives_back_what_was_not() {
                 };
                 most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 // Longer than the visibility timeout: the poller must hold the message.
-                let pause = if body == "slow" { 2500 } else { 100 };
+                let pause = if body == "slow" { 4000 } else { 100 };
                 tokio::time::sleep(Duration::from_millis(pause)).await;
                 running.fetch_sub(1, Ordering::SeqCst);
                 match (body.as_str(), times) {
@@ -203,16 +208,46 @@ async fn the_poller_deletes_what_was_handled_and_gives_back_what_was_not() {
         [("fine", 1), ("returned once", 2), ("failed once", 2), ("panics once", 2), ("slow", 1)]
             .map(|(body, times)| (body.to_owned(), times))
             .into();
-    for _ in 0..100 {
+    for _ in 0..300 {
         if *calls.lock().unwrap() == expected && running.load(Ordering::SeqCst) == 0 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    tokio::time::sleep(Duration::from_millis(3500)).await;
     stop.send(true).unwrap();
     tokio::time::timeout(Duration::from_secs(5), poller).await.unwrap().unwrap();
     assert_eq!(*calls.lock().unwrap(), expected);
     assert!((2..=3).contains(&most.load(Ordering::SeqCst)), "three workers run at once");
     assert!(receive(&client, &url, 1).await.is_empty(), "the queue is empty");
+}
+
+#[tokio::test]
+async fn a_poller_that_is_dropped_takes_its_handlers_along() {
+    let aws = LocalAws::start(Storage::Memory, 0).unwrap();
+    let config = aws.sdk_config();
+    let client = Client::new(&config);
+    let url = queue(&client, "work", &[(QueueAttributeName::VisibilityTimeout, "1")]).await;
+    client.send_message().queue_url(&url).message_body("long").send().await.unwrap();
+    let (begun, mut begins) = watch::channel(0);
+    let (ended, ends) = watch::channel(0);
+    let handler = move |_| {
+        let (begun, ended) = (begun.clone(), ended.clone());
+        async move {
+            begun.send_modify(|times| *times += 1);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            ended.send_modify(|times| *times += 1);
+            Ok(Value::Null)
+        }
+    };
+    let (_stop, stopped) = watch::channel(false);
+    let poller = {
+        let (config, url) = (config.clone(), url.clone());
+        tokio::spawn(async move { event_source::poll(&config, &url, 1, handler, stopped).await })
+    };
+    begins.wait_for(|times| *times == 1).await.unwrap();
+    poller.abort();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(*ends.borrow(), 0, "the handler was cut off");
+    assert_eq!(receive(&client, &url, 5).await.len(), 1, "and its message comes again");
 }
