@@ -23,13 +23,57 @@ Ask:
   crosswalk ids list alice          under which ids is alice known?
   crosswalk runs                    the latest imports
 
-Exit codes: 0 all is as wanted; 1 it ran, and something is not (rows that were not imported, a conflict,
-nothing found); 2 it could not run.";
+Exit codes: 0 all is as wanted; 1 it ran, and something is not (rows that were not imported, a
+conflict, nothing found); 2 it could not run.";
 
-const WHICH_AWS: &str = "\
-Which AWS: with --aws your real account (the usual credentials and AWS_REGION; CROSSWALK_TABLE and the other
-settings from the environment); else the endpoint in AWS_ENDPOINT_URL; else the `crosswalk up` that runs on --dir;
-else the folder --dir itself, which no other process may use meanwhile.";
+/// One literal, for `concat!`. Not broken into lines: the help wraps it.
+macro_rules! which_aws {
+    () => {
+        "Which AWS: with --aws your real account (the usual credentials and AWS_REGION; CROSSWALK_TABLE and the other \
+         settings from the environment); else the endpoint in AWS_ENDPOINT_URL; else the `crosswalk up` that runs on \
+         --dir; else the folder --dir itself, which no other process may use meanwhile."
+    };
+}
+
+const IMPORT_HELP: &str = concat!(
+    "\
+Examples:
+  crosswalk import employers.csv --kind employers
+  crosswalk import monday.csv tuesday.csv --kind leave-admins --dry-run
+  crosswalk import nemo.csv --kind mappings --system nemo
+  crosswalk import s3://bucket/imports/nemo.csv --kind mappings --system nemo --aws
+
+Every row ends with an outcome and a reason; `crosswalk runs ID --report failed` prints those that were not \
+imported, to correct and import again. Exit code 0: all rows stand as the files say; 1: some do not; 2: it \
+could not run.
+
+",
+    which_aws!()
+);
+
+const IDS_HELP: &str = concat!(
+    "\
+Examples:
+  crosswalk ids set alice nemo 12345 --email alice@example.org
+  crosswalk ids find nemo 12345
+  crosswalk ids list --system nemo --json
+  crosswalk ids move nemo 12345 --from alice --to bob
+
+Exit code 0: done or found; 1: not found, a conflict (nothing was changed), or broken items; 2: it could not run.
+
+",
+    which_aws!()
+);
+
+const RUNS_HELP: &str = concat!(
+    "\
+Examples:
+  crosswalk runs --kind mappings
+  crosswalk runs ID --report failed > failed.csv
+
+",
+    which_aws!()
+);
 
 /// Keeps people's identifiers in step: CSV files become accounts, employer links and mappings, and an API answers who is
 /// who. Without a command: the demo.
@@ -124,7 +168,7 @@ pub enum KindArg {
 
 /// `crosswalk import`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = WHICH_AWS)]
+#[command(after_help = IMPORT_HELP)]
 pub struct ImportArgs {
     /// CSV files, or objects as s3://bucket/key
     #[arg(required = true, value_name = "FILE|s3://BUCKET/KEY")]
@@ -151,7 +195,7 @@ pub struct ImportArgs {
 
 /// `crosswalk ids`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = WHICH_AWS)]
+#[command(after_help = IDS_HELP)]
 pub struct IdsArgs {
     /// What to do.
     #[command(subcommand)]
@@ -251,7 +295,7 @@ pub enum ReportArg {
 
 /// `crosswalk runs`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = WHICH_AWS)]
+#[command(after_help = RUNS_HELP)]
 pub struct RunsArgs {
     /// One run; without it the latest ones
     pub id: Option<String>,

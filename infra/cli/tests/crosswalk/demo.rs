@@ -43,6 +43,7 @@ fn the_shell_does_not_change_the_demo() {
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
         ("CROSSWALK_SYSTEMS", "cdcs"),
         ("FINEOS_REGISTRATION", "true"),
+        ("HTTP_PROXY", "http://127.0.0.1:9"),
         ("CROSSWALK_MAX_FILE_MIB", "0"),
     ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
