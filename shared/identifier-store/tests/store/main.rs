@@ -1,6 +1,7 @@
 //! The store against a DynamoDB: the embedded one, or the one that `CROSSWALK_TEST_DYNAMODB` names.
 //!
 //! One binary for all of it: each one more would link every SDK again.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test's helpers fail the test")]
 
 mod faults;
 mod integrity;

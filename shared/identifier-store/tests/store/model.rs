@@ -341,7 +341,7 @@ async fn step(bed: &Bed, model: &mut Model, run: &str, operation: &Operation) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_store_is_its_model(operations in prop::collection::vec(operation(), 1..40)) {

@@ -12,8 +12,14 @@ use tokio::task::JoinSet;
 use crate::support::{Bed, id, mark, nemo, request, user};
 
 const TASKS: usize = 16;
-const ROUNDS: usize = 1000;
 
+/// Rounds of `store`, one id at a time.
+const SINGLE: usize = 200;
+/// Rounds of `store_many`: so many batches of so many ids, each id claimed by all tasks.
+const BATCHES: usize = 40;
+const BATCH: usize = 20;
+
+/// A thousand rounds in all: each external id is claimed by 16 people at the same moment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_sixteen_that_claim_one_id_exactly_one_wins() {
     let bed = Bed::start().await;
@@ -22,17 +28,25 @@ async fn of_sixteen_that_claim_one_id_exactly_one_wins() {
     for task in 0..TASKS {
         let (store, barrier) = (bed.store.clone(), barrier.clone());
         tasks.spawn(async move {
-            let mut answers = Vec::with_capacity(ROUNDS);
-            for round in 0..ROUNDS {
+            let claim = |round: usize| request(&format!("user{task}-{round}"), &format!("id{round}"));
+            let mut answers = Vec::new();
+            for round in 0..SINGLE {
                 barrier.wait().await;
-                let request = request(&format!("user{task}-{round}"), &format!("id{round}"));
-                answers.push(store.store(request).await.unwrap());
+                answers.push(store.store(claim(round)).await.unwrap());
+            }
+            for batch in 0..BATCHES {
+                barrier.wait().await;
+                let first = SINGLE + batch * BATCH;
+                let batch = store.store_many((first..first + BATCH).map(claim).collect()).await;
+                answers.extend(batch.into_iter().map(|answer| answer.unwrap()));
             }
             answers
         });
     }
     let answers = tasks.join_all().await;
-    for round in 0..ROUNDS {
+    let rounds = answers[0].len();
+    assert_eq!(rounds, 1000);
+    for round in 0..rounds {
         let mut winners = answers.iter().filter_map(|answers| match &answers[round] {
             Stored::Created(mapping) => Some(mapping.username.clone()),
             _ => None,
@@ -44,7 +58,7 @@ async fn of_sixteen_that_claim_one_id_exactly_one_wins() {
         assert_eq!(losers, TASKS - 1, "round {round}");
     }
     let checked = bed.store.check_integrity(|broken| panic!("{broken}")).await.unwrap();
-    assert_eq!(checked, Checked { mappings: ROUNDS as u64, owners: ROUNDS as u64, broken: 0 });
+    assert_eq!(checked, Checked { mappings: 1000, owners: 1000, broken: 0 });
 }
 
 /// All operations at once on a handful of people and ids, where nearly every one meets another.
