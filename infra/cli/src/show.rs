@@ -142,7 +142,10 @@ pub(crate) fn outcome_table(runs: &[RunRecord]) -> Table {
 }
 
 /// The latest runs, a line each.
-pub(crate) fn run_list(runs: &[RunRecord]) -> Table {
+pub(crate) fn run_list(runs: &[RunRecord], bucket: Option<&str>) -> Table {
+    let here = bucket.map(|bucket| format!("s3://{bucket}/"));
+    // In our own bucket the key says it all, and leaves room for the id.
+    let short = |source: &str| here.as_deref().and_then(|here| source.strip_prefix(here)).unwrap_or(source).to_owned();
     let mut list = table(
         ["run", "kind", "state", "started (UTC)", "rows", "bad", "source"],
         runs.iter().map(|run| {
@@ -153,7 +156,7 @@ pub(crate) fn run_list(runs: &[RunRecord]) -> Table {
                 run.started_at.strftime("%Y-%m-%d %H:%M").to_string(),
                 run.counts.read.to_string(),
                 run.counts.unsuccessful().to_string(),
-                run.source.clone(),
+                short(&run.source),
             ]
         }),
     );

@@ -209,6 +209,8 @@ pub(crate) fn names(
     [
         ("AWS_ENDPOINT_URL", endpoint),
         ("AWS_REGION", REGION),
+        // The older name is the only one that boto3 and version 1 of the AWS CLI read.
+        ("AWS_DEFAULT_REGION", REGION),
         ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
         ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
         ("CROSSWALK_TABLE", table),

@@ -24,7 +24,7 @@ pub(crate) async fn run(args: &RunsArgs, json: bool, environment: Environment) -
         } else if runs.is_empty() {
             show::say("no runs yet")?;
         } else {
-            show::say(&show::run_list(&runs).to_string())?;
+            show::say(&show::run_list(&runs, target.bucket()).to_string())?;
         }
         return Ok(Exit::Done);
     };

@@ -22,6 +22,7 @@ async fn objects_are_imported_and_all_survives() {
         [
             "AWS_ENDPOINT_URL",
             "AWS_REGION",
+            "AWS_DEFAULT_REGION",
             "AWS_ACCESS_KEY_ID",
             "AWS_SECRET_ACCESS_KEY",
             "CROSSWALK_TABLE",
@@ -31,7 +32,7 @@ async fn objects_are_imported_and_all_survives() {
             "CROSSWALK_AUTH",
         ]
     );
-    assert_eq!((&environment[0].1, &environment[7].1), (&up.aws, &up.api));
+    assert_eq!((&environment[0].1, &environment[8].1), (&up.aws, &up.api));
 
     put(&up, "imports/employers/e.csv", "fein,name\n04-2127847,Lakeside Bakery\n").await;
     get_until(&format!("{}/employers/042127847", up.api), 200).await;
@@ -70,9 +71,9 @@ async fn objects_are_imported_and_all_survives() {
     let up = Up::start(&folder);
     assert_eq!(get_until(&url(&up), 200).await, before);
     let again = Up::environment(&folder);
-    assert_eq!(again[6], environment[6], "the same pool");
+    assert_eq!(again[7], environment[7], "the same pool");
     let cognito = aws_sdk_cognitoidentityprovider::Client::new(&sdk_config_for(&up.aws));
-    let user = cognito.admin_get_user().user_pool_id(&again[6].1).username("kim@example.org").send().await.unwrap();
+    let user = cognito.admin_get_user().user_pool_id(&again[7].1).username("kim@example.org").send().await.unwrap();
     assert_eq!(user.user_status().unwrap().as_str(), "CONFIRMED");
     put(&up, "imports/mappings/nemo/n.csv", "username,external_id\nkim@example.org,777\ngrace,779\n").await;
     get_until(&format!("{}/systems/nemo/identifiers?external_id=779", up.api), 200).await;
