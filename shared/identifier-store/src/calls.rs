@@ -13,8 +13,8 @@ use aws_sdk_dynamodb::types::{
     TransactGetItem, TransactWriteItem, Update,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use crosswalk_function_kit::Entropy;
 use crosswalk_function_kit::retry::{Retries, retry};
+use crosswalk_function_kit::{Entropy, aws};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{Item, ItemKey, StoreError, Table};
@@ -179,7 +179,7 @@ impl Calls {
             }
             let answer = call.send().await.map_err(|error| match error.code() {
                 // A read has no condition: only a conflict or throttling cancels it.
-                Some("TransactionCanceledException") => Failure::Transient(describe(&error)),
+                Some("TransactionCanceledException") => Failure::Transient(aws::explain(&error)),
                 _ => failure(&error),
             })?;
             Ok(answer.responses.unwrap_or_default().into_iter().map(|part| part.item).collect())
@@ -377,7 +377,7 @@ fn judge<E: ProvideErrorMetadata + std::error::Error + 'static>(
     error: &SdkError<E, HttpResponse>,
 ) -> Result<Transacted, Failure> {
     if reasons.len() != expected {
-        return Err(Failure::Final(StoreError::Refused(describe(error))));
+        return Err(Failure::Final(StoreError::Refused(aws::explain(error))));
     }
     let actions: Vec<Action> = reasons
         .iter()
@@ -403,50 +403,24 @@ fn is_transient(failure: &Failure) -> bool {
     matches!(failure, Failure::Transient(_))
 }
 
-/// Codes of errors and of cancellation reasons, with and without `Exception`.
+/// Codes of cancellation reasons, and of errors that are DynamoDB's own (the others are every service's).
 fn is_transient_code(code: &str) -> bool {
     matches!(
         code.strip_suffix("Exception").unwrap_or(code),
         "TransactionConflict"
-            | "TransactionInProgress"
+            | "ReplicatedWriteConflict"
             | "ThrottlingError"
-            | "Throttling"
             | "ProvisionedThroughputExceeded"
             | "RequestLimitExceeded"
-            | "ReplicatedWriteConflict"
-            | "InternalServerError"
-            | "InternalFailure"
-            | "ServiceUnavailable"
     )
 }
 
+/// The text is code and message: never the error's `Debug`, which would show the items that a condition found.
 fn failure<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkError<E, HttpResponse>) -> Failure {
-    let transient = match error {
-        SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
-        // Another kind than these is no broken connection: missing credentials, a connector that cannot work.
-        SdkError::DispatchFailure(failed) => failed.is_io() || failed.is_timeout() || failed.as_other().is_some(),
-        SdkError::ServiceError(failed) => {
-            failed.err().code().is_some_and(is_transient_code) || failed.raw().status().is_server_error()
-        }
-        _ => false,
-    };
-    let why = describe(error);
-    if transient { Failure::Transient(why) } else { Failure::Final(StoreError::Refused(why)) }
-}
-
-/// Code and message. Never the error's `Debug`, which would show the items that a condition found.
-fn describe<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkError<E, HttpResponse>) -> String {
-    match error {
-        SdkError::ServiceError(failed) => {
-            let code = failed.err().code().unwrap_or("an error without a code");
-            match failed.err().message() {
-                Some(message) => format!("{code}: {message}"),
-                None => format!("{code} (HTTP {})", failed.raw().status().as_u16()),
-            }
-        }
-        other => {
-            let causes = std::iter::successors(std::error::Error::source(other), |cause| cause.source());
-            causes.fold(other.to_string(), |text, cause| format!("{text}: {cause}"))
-        }
+    let why = aws::explain(error);
+    if aws::is_transient(error) || aws::code(error).is_some_and(is_transient_code) {
+        Failure::Transient(why)
+    } else {
+        Failure::Final(StoreError::Refused(why))
     }
 }
