@@ -34,10 +34,15 @@ pub(crate) async fn get_employer(
     };
     let usernames: Vec<_> = links.iter().map(|link| link.username.clone()).collect();
     let mut people = if usernames.is_empty() { BTreeMap::new() } else { api.people().persons(&usernames).await? };
-    let administrators = links.into_iter().map(|link| wire::Administrator {
-        email: people.remove(&link.username).and_then(|person| person.email).map(Into::into),
-        username: link.username.into(),
-        fineos_web_id: link.fineos_web_id,
+    let administrators = links.into_iter().map(|link| {
+        let person = people.remove(&link.username);
+        // The person's own spelling; a link has that of the row that made it.
+        let username = person.as_ref().map_or(link.username, |person| person.username.clone());
+        wire::Administrator {
+            username: username.into(),
+            email: person.and_then(|person| person.email).map(Into::into),
+            fineos_web_id: link.fineos_web_id,
+        }
     });
     Ok(Json(wire::Employer {
         fein: employer.fein.into(),

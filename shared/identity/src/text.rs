@@ -6,12 +6,20 @@ use crate::Refusal;
 ///
 /// NFC comes twice, as lowercasing can leave a sequence that composes further.
 pub(crate) fn key_form(text: &str) -> String {
-    let composed: String = text.trim().nfc().collect();
+    let text = text.trim();
+    if text.is_ascii() {
+        // Most are; ASCII is NFC already.
+        return text.to_ascii_lowercase();
+    }
+    let composed: String = text.nfc().collect();
     composed.to_lowercase().nfc().collect()
 }
 
 /// Refuses what no identifier may be: empty, or with control characters.
 pub(crate) fn check(what: &'static str, text: &str) -> Result<(), Refusal> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
     if text.trim().is_empty() {
         return Err(Refusal::Empty { what });
     }

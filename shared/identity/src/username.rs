@@ -27,7 +27,7 @@ impl Username {
     pub fn parse(given: &str) -> Result<Self, Refusal> {
         let display = given.trim();
         text::check("username", display)?;
-        if let Some(character) = display.chars().find(|c| "/?#%\\".contains(*c)) {
+        if let Some(character) = display.chars().find(|c| matches!(c, '/' | '?' | '#' | '%' | '\\')) {
             return Err(Refusal::NotInPath { character });
         }
         let key = text::key_form(display);

@@ -1,0 +1,23 @@
+//! A worker for the tests that kill one or measure one: takes an event on standard input and imports it, as the Lambda
+//! function would, in a process of its own. The AWS and the settings come from the environment.
+
+use crosswalk_csv_import::{ImportSettings, Importer, handler};
+use crosswalk_function_kit::settings::Environment;
+use crosswalk_function_kit::{Clock, Deadline, Entropy};
+use crosswalk_local_aws::sdk_config_for;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let environment = Environment::of_process();
+    let endpoint = environment.get("AWS_ENDPOINT_URL").ok_or_else(|| anyhow::anyhow!("AWS_ENDPOINT_URL is not set"))?;
+    let settings = ImportSettings::from_env(&environment)?;
+    let importer = Importer::new(&sdk_config_for(endpoint), settings, Clock::system(), Entropy::system());
+    let event = serde_json::from_reader(std::io::stdin())?;
+    let answer = handler::handle(&importer, event, Deadline::NONE).await?;
+    println!("{answer}");
+    // The peak of this process's memory, for the test that compares two files.
+    let status = tokio::fs::read_to_string("/proc/self/status").await?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    println!("{}", peak.trim().trim_end_matches(" kB"));
+    Ok(())
+}
