@@ -1,6 +1,6 @@
 //! Conflicts, throttles, broken connections and lost answers; and how many requests things cost.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crosswalk_function_kit::retry::Retries;
@@ -15,8 +15,13 @@ use crate::wire::Fault;
 fn tokens(bed: &Bed) -> (usize, BTreeSet<String>) {
     let seen = bed.wire.seen();
     let transactions: Vec<_> = seen.iter().filter(|seen| seen.operation == "TransactWriteItems").collect();
-    let token = |body: &serde_json::Value| body["ClientRequestToken"].as_str().unwrap().to_owned();
-    (transactions.len(), transactions.iter().map(|seen| token(&seen.body)).collect())
+    let mut bodies = BTreeMap::new();
+    for transaction in &transactions {
+        let token = transaction.body["ClientRequestToken"].as_str().unwrap();
+        let first = bodies.entry(token.to_owned()).or_insert(&transaction.body);
+        assert_eq!(*first, &transaction.body, "DynamoDB refuses a token that comes with other actions");
+    }
+    (transactions.len(), bodies.into_keys().collect())
 }
 
 #[tokio::test]
@@ -252,7 +257,8 @@ async fn a_transaction_that_stays_in_conflict_is_split() {
     let rows = (0..10).map(|n| line("run", n, &format!("user{n}"), &format!("id{n}"))).collect();
     let answers = bed.store.store_many(rows).await;
     assert!(answers.iter().all(|answer| short(answer.as_ref().unwrap()) == "created"));
-    assert_eq!(bed.wire.counts(), "BatchGetItem 1, TransactWriteItems 14");
+    let (transactions, tokens) = tokens(&bed);
+    assert_eq!((transactions, tokens.len()), (4 + 10, 1 + 10), "four times together, then each alone");
 }
 
 #[tokio::test]
