@@ -86,10 +86,8 @@ impl House {
             }
         }));
 
-        let table = crosswalk_identifier_store::Table::new(
-            aws_sdk_dynamodb::Client::new(&aws.config),
-            aws.names.table.clone(),
-        );
+        let table =
+            crosswalk_identifier_store::Table::new(aws_sdk_dynamodb::Client::new(&aws.config), aws.names.table.clone());
         let runs = Runs::new(table, clock, entropy);
         Ok(Self { aws, environment, api, s3, http: reqwest::Client::new(), runs, stop, tasks })
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crosswalk_function_kit::settings::{Setting, markdown_table};
+use crosswalk_function_kit::settings::markdown_table;
 
 fn readme() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap()
@@ -18,10 +18,10 @@ fn section(readme: &str, name: &str) -> String {
 #[test]
 fn the_settings_tables_are_the_codes() {
     let readme = readme();
-    let functions: [(&str, &[Setting]); 2] =
-        [("csv-import", crosswalk_csv_import::SETTINGS), ("mapping-api", crosswalk_mapping_api::SETTINGS)];
+    let functions =
+        [("csv-import", crosswalk_csv_import::settings()), ("mapping-api", crosswalk_mapping_api::settings())];
     for (name, settings) in functions {
-        let expected = markdown_table(settings);
+        let expected = markdown_table(&settings);
         assert!(
             section(&readme, name) == expected.trim(),
             "README.md's table of {name}'s settings is not the code's; put this between its marks:\n{expected}"

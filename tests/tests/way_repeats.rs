@@ -86,7 +86,7 @@ async fn an_object_that_is_gone_ends_in_a_clear_summary() {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_a_worker_lives_other_messages_are_acknowledged_and_its_own_comes_again() {
     let aws = Testbed::start().await;
-    let file = mappings_file(30_000);
+    let file = mappings_file(8_000);
     let key = "imports/mappings/nemo/alive.csv";
     put(&aws, key, &file).await;
     let event = s3_event(&aws, key, "0A").await;
@@ -109,7 +109,7 @@ async fn while_a_worker_lives_other_messages_are_acknowledged_and_its_own_comes_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_killed_half_way_loses_nothing_and_does_nothing_twice() {
-    const ROWS: usize = 20_000;
+    const ROWS: usize = 8_000;
     let aws = Testbed::start().await;
     // Every tenth row is there twice, and two rows claim an id that is taken: outcomes of all kinds.
     let mut file = mappings_file(ROWS);
@@ -142,7 +142,7 @@ async fn a_worker_killed_half_way_loses_nothing_and_does_nothing_twice() {
             break written;
         }
         assert!(worker.try_wait().unwrap().is_none(), "the worker ended before it could be killed");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     };
     worker.kill().await.unwrap();
     assert!(before < ROWS, "the worker was too quick for this test: give it more rows");

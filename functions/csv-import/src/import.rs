@@ -1,6 +1,7 @@
 //! One file's import: claim, work, end.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use crosswalk_accounts::Accounts;
@@ -80,6 +81,10 @@ pub struct Importer {
     /// Holds its connections and its token.
     fineos: OnceLock<Option<Arc<Fineos>>>,
 }
+
+/// How often the progress is written to the run's item, and with it the lease renewed: a third of what the lease needs,
+/// so that who watches a run through the API sees it move.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
 
 /// Is told how far a run is.
 type Tell = Box<dyn Fn(&Progress, &Counts) + Send + Sync>;
@@ -209,7 +214,7 @@ impl Importer {
         let run = record.id.clone();
         tracing::info!(run, kind = record.kind, takeover, "the import begins");
         let (latest, seen) = watch::channel((record.progress, record.counts));
-        let keeper = runs.keep(lease.clone(), seen);
+        let keeper = runs.keep_every(TOLD_EVERY, lease.clone(), seen);
         let lost = keeper.lost();
         let tell: Tell = Box::new(move |progress, counts| {
             latest.send_replace((*progress, *counts));

@@ -33,5 +33,5 @@ pub use fineos::FineosSettings;
 pub use import::{Ended, ImportError, ImportRequest, Importer};
 pub use kind::{KNOWN_PREFIXES, Kind, KindError};
 pub use outcome::RowResult;
-pub use settings::{ImportSettings, SETTINGS};
+pub use settings::{ImportSettings, settings};
 pub use source::Source;

@@ -1,7 +1,8 @@
 //! The function's settings.
 
 use crosswalk_accounts::AccountsSettings;
-use crosswalk_function_kit::settings::{Environment, Reader, Setting, SettingsError};
+use crosswalk_function_kit::logs;
+use crosswalk_function_kit::settings::{Environment, Reader, Setting, SettingsError, merged};
 use crosswalk_identity::{DEFAULT_SYSTEMS, Systems};
 
 use crate::fineos::FineosSettings;
@@ -38,35 +39,13 @@ const UNUSED: &[&str] = &[
     "FINEOS_CLIENT_WSCOMPOSER_API_URL",
 ];
 
-/// The function's own settings, before those of what it is built from.
+/// The function's own settings. The pool stands among them, and not as the accounts have it: it is optional here, as most
+/// files need none.
 const OWN: &[Setting] = &[TABLE, BUCKET, SYSTEMS, MAX_FILE, CONCURRENCY, POOL];
 
-/// Those of the accounts, less the pool: it is optional here, as most files need none.
-const ACCOUNTS: &[Setting] = match crosswalk_accounts::SETTINGS.split_first() {
-    Some((_pool, rest)) => rest,
-    None => &[],
-};
-
-const PARTS: [&[Setting]; 4] = [OWN, ACCOUNTS, crate::fineos::SETTINGS, crosswalk_function_kit::logs::SETTINGS];
-
-const COUNT: usize = PARTS[0].len() + PARTS[1].len() + PARTS[2].len() + PARTS[3].len();
-
 /// Every setting that the function reads, Cognito's, FINEOS's and the log's included.
-pub const SETTINGS: &[Setting] = &joined();
-
-const fn joined() -> [Setting; COUNT] {
-    let mut all = [TABLE; COUNT];
-    let (mut part, mut at) = (0, 0);
-    while part < PARTS.len() {
-        let mut within = 0;
-        while within < PARTS[part].len() {
-            all[at] = PARTS[part][within];
-            within += 1;
-            at += 1;
-        }
-        part += 1;
-    }
-    all
+pub fn settings() -> Vec<Setting> {
+    merged(&[OWN, crosswalk_accounts::SETTINGS, crate::fineos::SETTINGS, logs::SETTINGS])
 }
 
 /// The function's settings.
@@ -180,12 +159,15 @@ mod tests {
 
     #[test]
     fn each_setting_is_listed_once_with_a_meaning() {
-        for setting in SETTINGS {
-            assert_eq!(SETTINGS.iter().filter(|other| other.name == setting.name).count(), 1, "{}", setting.name);
+        let settings = settings();
+        for setting in &settings {
+            assert_eq!(settings.iter().filter(|other| other.name == setting.name).count(), 1, "{}", setting.name);
             assert!(!setting.meaning.is_empty());
         }
-        for name in ["LOG_LEVEL", "COGNITO_IDENTITY_POOL_ID", "CROSSWALK_COGNITO_RESERVE", "FINEOS_REGISTRATION"] {
-            assert!(SETTINGS.iter().any(|setting| setting.name == name), "{name}");
+        for name in ["LOG_LEVEL", "CROSSWALK_COGNITO_RESERVE", "FINEOS_REGISTRATION"] {
+            assert!(settings.iter().any(|setting| setting.name == name), "{name}");
         }
+        let pool = settings.iter().find(|setting| setting.name == "COGNITO_IDENTITY_POOL_ID");
+        assert_eq!(pool, Some(&POOL));
     }
 }

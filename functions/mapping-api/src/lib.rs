@@ -27,4 +27,4 @@ pub use auth::{AuthMode, Claims, READ, WRITE};
 pub use observe::RequestId;
 pub use openapi::openapi;
 pub use problem::Problem;
-pub use settings::{ApiSettings, SETTINGS};
+pub use settings::{ApiSettings, settings};

@@ -1,25 +1,28 @@
 //! The function's settings.
 
-use crosswalk_function_kit::settings::{Environment, Reader, Setting, SettingsError};
+use crosswalk_function_kit::logs;
+use crosswalk_function_kit::settings::{Environment, Reader, Setting, SettingsError, merged};
 use crosswalk_identity::{DEFAULT_SYSTEMS, Systems};
 
 use crate::auth::AuthMode;
 
-const TABLE: Setting = Setting::required("CROSSWALK_TABLE", "The DynamoDB table of mappings, people and runs.");
+const TABLE: Setting = Setting::required("CROSSWALK_TABLE", "the DynamoDB table that all functions share");
 const SYSTEMS: Setting = Setting::with_default(
     "CROSSWALK_SYSTEMS",
     DEFAULT_SYSTEMS,
-    "The known systems, comma-separated; it replaces the default list.",
+    "the systems that requests may name, comma-separated; replaces the default list",
 );
 const AUTH: Setting = Setting::with_default(
     "CROSSWALK_AUTH",
     "jwt",
-    "`jwt`: API Gateway's JWT authorizer must have checked each request. `none`: requests without claims are let in \
-     (local use only).",
+    "`jwt`: API Gateway's JWT authorizer must have checked each request; `none`: requests without claims are let in \
+     (local use only)",
 );
 
-/// Every setting of the function.
-pub const SETTINGS: &[Setting] = &[TABLE, SYSTEMS, AUTH];
+/// Every setting that the function reads, the log's included.
+pub fn settings() -> Vec<Setting> {
+    merged(&[&[TABLE, SYSTEMS, AUTH], logs::SETTINGS])
+}
 
 /// What the function needs to know at start.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -92,7 +92,7 @@ impl LocalAws {
     /// The port is taken, the folder is locked by another process (the message names it), or it does not read.
     pub fn start(storage: Storage, port: u16) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port))
-            .with_context(|| format!("cannot listen on 127.0.0.1:{port}: is another `crosswalk up` running there?"))?;
+            .with_context(|| format!("cannot listen on 127.0.0.1:{port}: is another `crosswalk up` running there? `--port` names another port"))?;
         listener.set_nonblocking(true)?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let services = Arc::new(endpoint::Services::open(&storage, &endpoint)?);
@@ -187,7 +187,8 @@ pub fn s3_client(config: &SdkConfig) -> aws_sdk_s3::Client {
 /// Nothing answers there, or it is not the embedded AWS.
 pub async fn mails(endpoint: &str) -> anyhow::Result<Vec<Mail>> {
     let url = format!("{}/_crosswalk/mails", endpoint.trim_end_matches('/'));
-    let answer = reqwest::get(&url).await.with_context(|| format!("{url} does not answer"))?;
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let answer = client.get(&url).send().await.with_context(|| format!("{url} does not answer"))?;
     answer.error_for_status()?.json().await.with_context(|| format!("{url} did not answer with mails"))
 }
 

@@ -108,7 +108,9 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused_without_repeating_it() {
-        for given in ["", "alice", "alice@", "@example.org", "a b@example.org", "Alice <alice@example.org>", "alice@[127.0.0.1]"] {
+        for given in
+            ["", "alice", "alice@", "@example.org", "a b@example.org", "Alice <alice@example.org>", "alice@[127.0.0.1]"]
+        {
             let refusal = Email::parse(given).expect_err(given).to_string();
             assert!(!refusal.contains("alice"), "{refusal}");
         }

@@ -40,7 +40,9 @@ pub enum Refusal {
         reason: String,
     },
     /// Not a Federal Employer Identification Number.
-    #[error("the FEIN must have 9 digits (dashes and leading zeros may be left out), and not be all zeros; this one {found}")]
+    #[error(
+        "the FEIN must have 9 digits (dashes and leading zeros may be left out), and not be all zeros; this one {found}"
+    )]
     Fein {
         /// What was found instead, without the digits.
         found: String,

@@ -133,10 +133,7 @@ mod tests {
             assert_eq!(Username::parse(given).unwrap_err().to_string(), message);
         }
         let long = "é".repeat(257);
-        assert_eq!(
-            Username::parse(&long).unwrap_err(),
-            Refusal::TooLong { what: "username", bytes: 514, limit: 512 }
-        );
+        assert_eq!(Username::parse(&long).unwrap_err(), Refusal::TooLong { what: "username", bytes: 514, limit: 512 });
         assert!(Username::parse(&"x".repeat(512)).is_ok());
     }
 

@@ -1,6 +1,6 @@
 //! `crosswalk settings`: every setting, its default and its meaning, from the code that reads them.
 
-use crosswalk_function_kit::settings::{Default, Setting};
+use crosswalk_function_kit::settings::{Default, Setting, env_file, markdown_table};
 use serde_json::json;
 
 use crate::args::{FunctionArg, SettingsArgs};
@@ -37,11 +37,11 @@ const CROSSWALK: &[Setting] = &[
 ];
 
 /// The settings of each part: its name and what it reads.
-pub fn sections() -> [(&'static str, &'static [Setting]); 3] {
+pub fn sections() -> [(&'static str, Vec<Setting>); 3] {
     [
-        ("csv-import", crosswalk_csv_import::SETTINGS),
-        ("mapping-api", crosswalk_mapping_api::SETTINGS),
-        ("crosswalk", CROSSWALK),
+        ("csv-import", crosswalk_csv_import::settings()),
+        ("mapping-api", crosswalk_mapping_api::settings()),
+        ("crosswalk", CROSSWALK.to_vec()),
     ]
 }
 
@@ -65,11 +65,14 @@ pub(crate) fn run(args: &SettingsArgs, json: bool) -> anyhow::Result<Exit> {
     let text: Vec<String> = sections
         .map(|(name, settings)| {
             if args.env {
-                env_file(name, settings)
+                format!(
+                    "# Settings of {name}. A line that begins with # is left at its default.\n\n{}",
+                    env_file(&settings)
+                )
             } else if args.markdown {
-                markdown(name, settings)
+                format!("### {name}\n\n{}", markdown_table(&settings))
             } else {
-                table(name, settings)
+                table(name, &settings)
             }
         })
         .collect();
@@ -80,35 +83,6 @@ pub(crate) fn run(args: &SettingsArgs, json: bool) -> anyhow::Result<Exit> {
 fn table(name: &str, settings: &[Setting]) -> String {
     let rows = settings.iter().map(|setting| [names(setting), default(setting), setting.meaning.to_owned()]);
     format!("{name}\n{}\n", show::table(["setting", "default", "meaning"], rows))
-}
-
-fn markdown(name: &str, settings: &[Setting]) -> String {
-    let rows: String = settings
-        .iter()
-        .map(|setting| {
-            let meaning = setting.meaning.replace('|', "\\|");
-            format!("| `{}` | {} | {meaning} |\n", setting.name, default(setting))
-        })
-        .collect();
-    format!("### {name}\n\n| setting | default | meaning |\n|---|---|---|\n{rows}")
-}
-
-fn env_file(name: &str, settings: &[Setting]) -> String {
-    let lines: String = settings
-        .iter()
-        .map(|setting| {
-            let Setting { name, meaning, .. } = setting;
-            let line = match setting.default {
-                Default::Required => format!("{name}=\n"),
-                Default::None => format!("#{name}=\n"),
-                Default::Value(value) => format!("#{name}={value}\n"),
-            };
-            let secret = if setting.secret { format!("#{name}_SECRET_ID=\n") } else { String::new() };
-            let need = if setting.default == Default::Required { " (must be set)" } else { "" };
-            format!("\n# {meaning}{need}\n{line}{secret}")
-        })
-        .collect();
-    format!("# Settings of {name}. A line that begins with # is left at its default.\n{lines}")
 }
 
 fn names(setting: &Setting) -> String {

@@ -50,11 +50,11 @@ fn settings_come_from_the_code() {
     ]);
     let json = folder.run(&["settings", "csv-import", "--json"]).code(0).json();
     let settings = json["csv-import"].as_array().unwrap();
-    assert_eq!(settings.len(), crosswalk_csv_import::SETTINGS.len());
+    assert_eq!(settings.len(), crosswalk_csv_import::settings().len());
     assert_eq!(json.as_object().unwrap().len(), 1);
 
     let markdown = folder.run(&["settings", "mapping-api", "--markdown"]).code(0);
-    for setting in crosswalk_mapping_api::SETTINGS {
+    for setting in crosswalk_mapping_api::settings() {
         assert!(markdown.out.contains(&format!("| `{}` | ", setting.name)), "{}", markdown.out);
     }
 

@@ -1,0 +1,160 @@
+"""Invokes both functions with every event in events/ and checks what they answer: `events.py INVOKE_PORT WORK_FOLDER`.
+
+Runs in the repository's root, with the variables of `crosswalk env` set, and `aws` and `cargo lambda` on the PATH.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+INVOKE_PORT, WORK = sys.argv[1], Path(sys.argv[2])
+EVENTS = Path("events")
+SAMPLES = Path("infra/cli/samples")
+BUCKET, API = os.environ["CROSSWALK_BUCKET"], os.environ["CROSSWALK_API_URL"]
+
+LEAVE_ADMINS = "imports/leave-admins/leave-admins.csv"
+SPACES = "imports/employers/the new employers + more (zoë).csv"
+MAPPINGS = "imports/mappings/nemo/mappings.csv"
+# What the API's events ask for, besides an employer with a leave administrator.
+MAPPING_ROWS = """username,external_id
+alice@example.org,1001
+zoë x+y@example.org,2001
+dora@example.org,4001
+erin@example.org,5001
+gina@example.org,6001
+hank@example.org,7001
+"""
+
+# Each event of the API with the status that it gets, in this order. Where events have no claims they are let in here, as
+# `crosswalk env` sets CROSSWALK_AUTH=none; where they have some these count.
+API_EVENTS = {
+    "find-by-external-id": 200,
+    "find-people": 200,
+    "get-employer": 200,
+    "get-identifier": 200,
+    "get-identifier-absent": 404,
+    "get-identifier-odd-username": 200,
+    "get-person": 200,
+    "get-person-odd-username": 200,
+    "get-run": 404,
+    "health": 200,
+    "list-identifiers": 200,
+    "list-runs": 200,
+    "list-system": 200,
+    "list-system-limit-twice": 400,
+    "openapi": 200,
+    "without-claims": 200,
+    "without-scope": 403,
+    "put-identifier": 201,
+    "put-identifier-base64": 201,
+    "put-identifier-conflict": 409,
+    "move": 200,
+    "move-conflict": 409,
+    "swap": 200,
+    "delete-identifier": 204,
+}
+
+
+def same(what, found, expected):
+    if found != expected:
+        sys.exit(f"peer: {what}: {found!r} instead of {expected!r}")
+
+
+def command(*words):
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, timeout=600)
+    if done.returncode != 0:
+        sys.exit(f"peer: {' '.join(words)} ended with {done.returncode}: {done.stdout}")
+    return done.stdout
+
+
+def invoke(function, file):
+    address = ("--invoke-address", "127.0.0.1", "--invoke-port", INVOKE_PORT)
+    return json.loads(command("cargo", "lambda", "invoke", *address, function, "--data-file", str(file)))
+
+
+def runs_of(key):
+    with urllib.request.urlopen(f"{API}/runs?limit=100", timeout=30) as answer:
+        return [run for run in json.load(answer)["items"] if run["source"] == f"s3://{BUCKET}/{key}"]
+
+
+def put(key, file):
+    """Uploads a file and waits until `crosswalk up` has imported it by itself, so that the invocation comes after."""
+    command("aws", "s3", "cp", "--only-show-errors", str(file), f"s3://{BUCKET}/{key}")
+    end = time.monotonic() + 60
+    while not any(run["ended_at"] for run in runs_of(key)):
+        if time.monotonic() > end:
+            sys.exit(f"peer: {key} was not imported within 60 s")
+        time.sleep(0.2)
+
+
+def put_text(key, text):
+    file = WORK / "upload.csv"
+    file.write_text(text, encoding="utf-8")
+    put(key, file)
+
+
+def imported(case):
+    """The one record that csv-import answers an S3 event with."""
+    (record,) = invoke("csv-import", EVENTS / f"csv-import.{case}.json")["runs"]
+    return record
+
+
+def counts(record):
+    return {name: count for name, count in record["counts"].items() if count}
+
+
+def check_csv_import():
+    # First the people, then the employers: `crosswalk up` refuses the rows, and the invocation makes the accounts.
+    put(LEAVE_ADMINS, SAMPLES / "leave-admins.csv")
+    put("imports/employers/employers.csv", SAMPLES / "employers.csv")
+    record = imported("leave-admins")
+    same("leave-admins", counts(record), {"read": 8, "created": 5, "rejected": 3})
+    same("leave-admins' state", (record["state"], record["kind"]), ("partly", "leave-admins"))
+    failed = command("aws", "s3", "cp", f"s3://{BUCKET}/{record['reports']['failed']}", "-")
+    same("the lines in failed.csv", [line.split(",")[0] for line in failed.splitlines()], ["line", "7", "8", "9"])
+    same("the same event again", imported("leave-admins"), record)
+
+    put_text(SPACES, "fein,name\n98-7654321,Example Bakery\n")
+    same("key-with-spaces", counts(imported("key-with-spaces")), {"read": 1, "unchanged": 1})
+
+    put_text(MAPPINGS, MAPPING_ROWS)
+    same("mappings", counts(imported("mappings")), {"read": 6, "verified": 6})
+    # The message holds the event that was just handled.
+    before = len(runs_of(MAPPINGS))
+    same("sqs", invoke("csv-import", EVENTS / "csv-import.sqs.json"), {"batchItemFailures": []})
+    same("runs of the mappings", len(runs_of(MAPPINGS)), before)
+    # The bucket keeps no versions, so the one that the event names is gone.
+    gone = imported("versioned")
+    same("versioned", (gone["state"], gone["counts"]["read"]), ("failed", 0))
+    same("test-event", invoke("csv-import", EVENTS / "csv-import.test-event.json"), {"runs": []})
+    return record["id"]
+
+
+def check_mapping_api(run_id):
+    put_text("imports/leave-admins/alice.csv", "fein,email\n04-2127847,Alice@example.org\n")
+    put_text("imports/mappings/labarchives_eln/alice.csv", "username,external_id\nalice@example.org,a/b?1\n")
+    for case, status in API_EVENTS.items():
+        answer = invoke("mapping-api", EVENTS / f"mapping-api.{case}.json")
+        same(f"{case}'s status ({answer.get('body')})", answer["statusCode"], status)
+        if status >= 400:
+            same(f"{case}'s type", answer["headers"]["content-type"], "application/problem+json")
+    odd = json.loads(invoke("mapping-api", EVENTS / "mapping-api.get-identifier-odd-username.json")["body"])
+    same("the odd username's id", (odd["username"], odd["external_id"]), ("zoë x+y@example.org", "2001"))
+
+    # The run that csv-import has just told of.
+    event = json.loads((EVENTS / "mapping-api.get-run.json").read_text(encoding="utf-8"))
+    event["rawPath"] = event["requestContext"]["http"]["path"] = f"/runs/{run_id}"
+    file = WORK / "event.json"
+    file.write_text(json.dumps(event), encoding="utf-8")
+    same("the run's id", json.loads(invoke("mapping-api", file)["body"])["id"], run_id)
+
+
+CSV_EVENTS = ["key-with-spaces", "leave-admins", "mappings", "sqs", "test-event", "versioned"]
+NAMES = [f"csv-import.{case}.json" for case in CSV_EVENTS] + [f"mapping-api.{case}.json" for case in API_EVENTS]
+same("the events that this peer knows", sorted(NAMES), sorted(path.name for path in EVENTS.glob("*.json")))
+check_mapping_api(check_csv_import())
+print(f"cargo-lambda: all {len(NAMES)} events are answered as they should be")
