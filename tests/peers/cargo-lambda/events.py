@@ -65,7 +65,10 @@ def same(what, found, expected):
 
 
 def command(*words):
-    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, timeout=600)
+    try:
+        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        sys.exit(f"peer: {' '.join(words)} did not end within 60 s")
     if done.returncode != 0:
         sys.exit(f"peer: {' '.join(words)} ended with {done.returncode}: {done.stdout}")
     return done.stdout
