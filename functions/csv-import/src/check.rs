@@ -7,7 +7,7 @@ use crosswalk_runs::{Counts, Outcome};
 use crate::Kind;
 use crate::csv_file::{CsvFile, FileError, Record};
 use crate::outcome::{RowResult, Verdict};
-use crate::row::Row;
+use crate::row::RowText;
 
 /// Rows between two calls of `progress`.
 const STEP: u64 = 1_000;
@@ -28,7 +28,7 @@ pub fn check(
     let mut record = Record::default();
     let mut counts = Counts::default();
     while file.read(&mut record)? {
-        let verdict = match Row::read(kind, file.layout(), &record) {
+        let verdict = match RowText::read(kind, file.layout(), &record) {
             Ok(_) => Verdict::new(Outcome::Unchanged, ""),
             Err(problem) => Verdict::new(Outcome::Rejected, problem),
         };

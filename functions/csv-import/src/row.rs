@@ -1,7 +1,7 @@
 //! A row's text becomes values, or reasons why not.
 
 use crosswalk_identifier_store::MAX_NOTES_BYTES;
-use crosswalk_identity::{Email, ExternalId, Fein, Username};
+use crosswalk_identity::{Checked, Email, ExternalId, Fein, Username};
 
 use crate::Kind;
 use crate::csv_file::{Layout, Record};
@@ -43,6 +43,27 @@ pub(crate) struct EmployerRow {
     pub(crate) fineos_employer_id: Option<String>,
 }
 
+/// A row whose text does, still borrowed from its record: all that a look at the file needs, and what an import keeps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RowText<'a> {
+    LeaveAdmin {
+        fein: Checked<'a, Fein>,
+        email: Checked<'a, Email>,
+        username: Checked<'a, Username>,
+    },
+    Mapping {
+        username: Checked<'a, Username>,
+        external_id: Checked<'a, ExternalId>,
+        email: Option<Checked<'a, Email>>,
+        notes: Option<&'a str>,
+    },
+    Employer {
+        fein: Checked<'a, Fein>,
+        name: &'a str,
+        fineos_employer_id: Option<&'a str>,
+    },
+}
+
 /// Collects what is wrong with a row, so that all of it can be mended at once.
 #[derive(Default)]
 struct Problems(String);
@@ -60,42 +81,72 @@ impl Problems {
     }
 }
 
-impl Row {
-    /// Reads a row of a kind.
+impl<'a> RowText<'a> {
+    /// Reads a row of a kind. Copies nothing of a row that does and is ASCII.
     ///
     /// # Errors
     /// What is wrong with it, without the values: the text goes into the run's record.
-    pub(crate) fn read(kind: &Kind, layout: &Layout, record: &Record) -> Result<Self, String> {
+    pub(crate) fn read(kind: &Kind, layout: &Layout, record: &'a Record) -> Result<Self, String> {
         check_shape(layout, record)?;
         let value = |column: usize| layout.value(record, column);
         let given = |column: usize| Some(value(column).trim()).filter(|text| !text.is_empty());
         let mut problems = Problems::default();
         let row = match kind {
             Kind::LeaveAdmins => {
-                let fein = problems.keep(Fein::parse(value(0)));
-                let email = problems.keep(Email::parse(value(1)));
+                let fein = problems.keep(Fein::check(value(0)));
+                let email = problems.keep(Email::check(value(1)));
                 // An address that is none is told once.
-                let username = email.as_ref().and_then(|email| problems.keep(Username::parse(email.as_str())));
-                (|| Some(Self::LeaveAdmin(LeaveAdminRow { fein: fein?, email: email?, username: username? })))()
+                let username = email.and_then(|email| problems.keep(Username::check(email.as_str())));
+                (|| Some(Self::LeaveAdmin { fein: fein?, email: email?, username: username? }))()
             }
             Kind::Mappings(_) => {
-                let username = problems.keep(Username::parse(value(0)));
-                let external_id = problems.keep(ExternalId::parse(value(1)));
-                let email = given(2).and_then(|text| problems.keep(Email::parse(text)));
+                let username = problems.keep(Username::check(value(0)));
+                let external_id = problems.keep(ExternalId::check(value(1)));
+                let email = given(2).and_then(|text| problems.keep(Email::check(text)));
                 let notes = given(3).and_then(|text| problems.keep(within("notes", text, MAX_NOTES_BYTES)));
-                (|| Some(Self::Mapping(MappingRow { username: username?, external_id: external_id?, email, notes })))()
+                (|| Some(Self::Mapping { username: username?, external_id: external_id?, email, notes }))()
             }
             Kind::Employers => {
-                let fein = problems.keep(Fein::parse(value(0)));
+                let fein = problems.keep(Fein::check(value(0)));
                 let name = problems.keep(line_of_text("name", value(1)));
                 let id = given(2).and_then(|text| problems.keep(line_of_text("fineos_employer_id", text)));
-                (|| Some(Self::Employer(EmployerRow { fein: fein?, name: name?, fineos_employer_id: id })))()
+                (|| Some(Self::Employer { fein: fein?, name: name?, fineos_employer_id: id }))()
             }
         };
         match row {
             Some(row) if problems.0.is_empty() => Ok(row),
             _ => Err(problems.0),
         }
+    }
+
+    /// The row's values, which own their text.
+    pub(crate) fn keep(self) -> Row {
+        match self {
+            Self::LeaveAdmin { fein, email, username } => {
+                Row::LeaveAdmin(LeaveAdminRow { fein: fein.keep(), email: email.keep(), username: username.keep() })
+            }
+            Self::Mapping { username, external_id, email, notes } => Row::Mapping(MappingRow {
+                username: username.keep(),
+                external_id: external_id.keep(),
+                email: email.map(Checked::keep),
+                notes: notes.map(str::to_owned),
+            }),
+            Self::Employer { fein, name, fineos_employer_id } => Row::Employer(EmployerRow {
+                fein: fein.keep(),
+                name: name.to_owned(),
+                fineos_employer_id: fineos_employer_id.map(str::to_owned),
+            }),
+        }
+    }
+}
+
+impl Row {
+    /// Reads a row of a kind, to keep it.
+    ///
+    /// # Errors
+    /// As [`RowText::read`].
+    pub(crate) fn read(kind: &Kind, layout: &Layout, record: &Record) -> Result<Self, String> {
+        RowText::read(kind, layout, record).map(RowText::keep)
     }
 
     /// What this row shares with others that must take effect in file order.
@@ -142,8 +193,7 @@ fn check_shape(layout: &Layout, record: &Record) -> Result<(), String> {
             layout.width()
         ));
     }
-    let text = (0..record.len()).filter_map(|at| record.cell(at));
-    if text.into_iter().any(|cell| !cell.is_ascii() && cell.contains('\u{fffd}')) {
+    if !record.text().is_ascii() && record.text().contains('\u{fffd}') {
         return Err(
             "the row holds the character U+FFFD, which stands where another was lost; write that one again, and \
                     save as UTF-8"
@@ -153,14 +203,14 @@ fn check_shape(layout: &Layout, record: &Record) -> Result<(), String> {
     Ok(())
 }
 
-fn within(what: &str, text: &str, limit: usize) -> Result<String, String> {
+fn within<'a>(what: &str, text: &'a str, limit: usize) -> Result<&'a str, String> {
     if text.len() > limit {
         return Err(format!("the {what} column has {} bytes; at most {limit} are allowed", text.len()));
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
-fn line_of_text(what: &str, text: &str) -> Result<String, String> {
+fn line_of_text<'a>(what: &str, text: &'a str) -> Result<&'a str, String> {
     let text = text.trim();
     if text.is_empty() {
         return Err(format!("the {what} is empty"));

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Refusal, mask, text};
+use crate::{Checked, Refusal, mask, text};
 
 /// The id that one outside system gives a person. Exact: case and Unicode form matter; only outer white space is cut.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -19,10 +19,18 @@ impl ExternalId {
     /// # Errors
     /// Empty, a control character, or over [`Self::MAX_BYTES`].
     pub fn parse(given: &str) -> Result<Self, Refusal> {
+        Self::check(given).map(Checked::keep)
+    }
+
+    /// Judges an id without making it.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn check(given: &str) -> Result<Checked<'_, Self>, Refusal> {
         let id = given.trim();
         text::check("external id", id)?;
         text::check_length("external id", id, Self::MAX_BYTES)?;
-        Ok(Self(id.to_owned()))
+        Ok(Checked::new(id))
     }
 
     /// The id.
@@ -57,6 +65,12 @@ impl TryFrom<String> for ExternalId {
 
     fn try_from(given: String) -> Result<Self, Refusal> {
         Self::parse(&given)
+    }
+}
+
+impl From<Checked<'_, Self>> for ExternalId {
+    fn from(checked: Checked<'_, Self>) -> Self {
+        Self(checked.as_str().to_owned())
     }
 }
 

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Refusal;
+use crate::{Checked, Refusal};
 
 /// A Federal Employer Identification Number: 9 digits, kept without the dash.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -16,25 +16,34 @@ impl Fein {
     /// # Errors
     /// Empty, something else than digits and dashes, more than 9 digits, or nothing but zeros.
     pub fn parse(given: &str) -> Result<Self, Refusal> {
+        Self::check(given).map(Checked::keep)
+    }
+
+    /// Judges a FEIN without making it.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn check(given: &str) -> Result<Checked<'_, Self>, Refusal> {
         let trimmed = given.trim();
         if trimmed.is_empty() {
             return Err(Refusal::Empty { what: "FEIN" });
         }
-        let digits: String = trimmed.chars().filter(|c| *c != '-').collect();
+        let digits = || trimmed.bytes().filter(|byte| *byte != b'-');
         let found = |found: &str| Err(Refusal::Fein { found: found.to_owned() });
-        if digits.is_empty() {
+        let count = digits().count();
+        if count == 0 {
             return found("has none");
         }
-        if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        if !digits().all(|byte| byte.is_ascii_digit()) {
             return found("holds something else than digits and dashes");
         }
-        if digits.len() > 9 {
-            return found(&format!("has {}", digits.len()));
+        if count > 9 {
+            return found(&format!("has {count}"));
         }
-        if digits.bytes().all(|b| b == b'0') {
+        if digits().all(|byte| byte == b'0') {
             return found("is all zeros");
         }
-        Ok(Self(format!("{digits:0>9}")))
+        Ok(Checked::new(trimmed))
     }
 
     /// The 9 digits.
@@ -74,6 +83,13 @@ impl TryFrom<String> for Fein {
 
     fn try_from(given: String) -> Result<Self, Refusal> {
         Self::parse(&given)
+    }
+}
+
+impl From<Checked<'_, Self>> for Fein {
+    fn from(checked: Checked<'_, Self>) -> Self {
+        let digits: String = checked.as_str().chars().filter(|c| *c != '-').collect();
+        Self(format!("{digits:0>9}"))
     }
 }
 

@@ -6,6 +6,7 @@
 //! Usernames and e-mails have two forms: the *display* form, as first given (trimmed), and the *key* form by which two
 //! spellings are one person: trim → NFC → Unicode lowercase → NFC. External ids are exact: case and form matter.
 
+mod checked;
 mod email;
 mod external_id;
 mod fein;
@@ -17,6 +18,7 @@ mod system;
 mod text;
 mod username;
 
+pub use checked::Checked;
 pub use email::Email;
 pub use external_id::ExternalId;
 pub use fein::Fein;

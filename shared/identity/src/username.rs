@@ -4,7 +4,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Refusal, mask, text};
+use crate::text::{self, Kinds};
+use crate::{Checked, Refusal, mask};
 
 /// The name under which Crosswalk knows a person: the canonical identity that every mapping hangs on.
 ///
@@ -25,14 +26,23 @@ impl Username {
     /// # Errors
     /// Empty, a control character, one of `/ ? # % \` (they cannot travel in a path), or over [`Self::MAX_BYTES`].
     pub fn parse(given: &str) -> Result<Self, Refusal> {
+        Self::check(given).map(Checked::keep)
+    }
+
+    /// Judges a username without making it.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn check(given: &str) -> Result<Checked<'_, Self>, Refusal> {
         let display = given.trim();
-        text::check("username", display)?;
-        if let Some(character) = display.chars().find(|c| matches!(c, '/' | '?' | '#' | '%' | '\\')) {
-            return Err(Refusal::NotInPath { character });
+        let kinds = text::check("username", display)?;
+        if kinds.hold(Kinds::NOT_IN_PATH)
+            && let Some(byte) = display.bytes().find(|byte| Kinds::of_one(*byte).hold(Kinds::NOT_IN_PATH))
+        {
+            return Err(Refusal::NotInPath { character: byte.into() });
         }
-        let key = text::key_form(display);
-        text::check_length("username", &key, Self::MAX_BYTES)?;
-        Ok(Self { display: display.to_owned(), key })
+        text::check_key_length("username", display, kinds, Self::MAX_BYTES)?;
+        Ok(Checked::new(display))
     }
 
     /// As first given.
@@ -98,6 +108,13 @@ impl TryFrom<String> for Username {
 
     fn try_from(given: String) -> Result<Self, Refusal> {
         Self::parse(&given)
+    }
+}
+
+impl From<Checked<'_, Self>> for Username {
+    fn from(checked: Checked<'_, Self>) -> Self {
+        let display = checked.as_str();
+        Self { display: display.to_owned(), key: text::key_form(display) }
     }
 }
 

@@ -4,6 +4,7 @@
 //! before a row.
 
 use std::io::{ErrorKind, Read};
+use std::ops::Range;
 
 use csv_core::ReadRecordResult;
 use memchr::memchr3_iter;
@@ -21,9 +22,12 @@ pub(crate) const LONGEST_ROW: usize = 1024 * 1024;
 #[derive(Debug, Clone, Default)]
 pub struct Record {
     line: u64,
+    /// All cells as they stand in the file.
     bytes: Vec<u8>,
     /// The length of what is used of `bytes`.
     used: usize,
+    /// All cells, if they are text: found to be UTF-8 once, not cell by cell.
+    text: String,
     ends: Vec<usize>,
     cells: usize,
     is_text: bool,
@@ -66,24 +70,34 @@ impl Record {
         if !self.is_text {
             return None;
         }
-        std::str::from_utf8(self.cell_bytes(index)?).ok()
+        self.text.get(self.place(index)?)
     }
 
     /// A cell as it stands in the file.
     pub fn cell_bytes(&self, index: usize) -> Option<&[u8]> {
-        if index >= self.cells {
-            return None;
-        }
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        self.bytes.get(start..self.ends[index])
+        let all = if self.is_text { self.text.as_bytes() } else { &self.bytes };
+        all.get(self.place(index)?)
+    }
+
+    /// The whole row as text, its cells unparted; empty where it is not UTF-8.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn place(&self, index: usize) -> Option<Range<usize>> {
+        let ends = self.ends.get(..self.cells)?;
+        let end = *ends.get(index)?;
+        let start = index.checked_sub(1).map_or(0, |before| ends[before]);
+        Some(start..end)
     }
 
     /// A copy that holds no more memory than it needs.
     pub(crate) fn compact(&self) -> Self {
         Self {
             line: self.line,
-            bytes: self.bytes[..self.used].to_vec(),
+            bytes: if self.is_text { Vec::new() } else { self.bytes[..self.used].to_vec() },
             used: self.used,
+            text: self.text.clone(),
             ends: self.ends[..self.cells].to_vec(),
             cells: self.cells,
             is_text: self.is_text,
@@ -187,7 +201,9 @@ impl<R: Read> Rows<R> {
             let unread = &self.block[self.start..self.end];
             let blank = unread.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
             let all = blank == unread.len();
-            self.take(blank);
+            if blank > 0 {
+                self.take(blank);
+            }
             if !all || self.end == 0 {
                 return Ok(());
             }
@@ -229,17 +245,19 @@ impl<R: Read> Rows<R> {
         }
         record.used = used;
         record.cells = cells;
-        record.is_text = is_text(&record.bytes[..used], &record.ends[..cells]);
+        record.text.clear();
+        let text = text(&record.bytes[..used], &record.ends[..cells]);
+        record.is_text = text.is_some();
+        record.text.push_str(text.unwrap_or_default());
         Ok(true)
     }
 }
 
-/// Whether the cells are UTF-8, each by itself.
-fn is_text(bytes: &[u8], ends: &[usize]) -> bool {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.is_ascii() || ends.iter().all(|end| text.is_char_boundary(*end)),
-        Err(_) => false,
-    }
+/// The cells as text, if each by itself is UTF-8.
+fn text<'a>(bytes: &'a [u8], ends: &[usize]) -> Option<&'a str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let parted = text.is_ascii() || ends.iter().all(|end| text.is_char_boundary(*end));
+    parted.then_some(text)
 }
 
 #[cfg(test)]
