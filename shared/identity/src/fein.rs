@@ -101,6 +101,8 @@ impl From<Fein> for String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -115,6 +117,20 @@ mod tests {
     fn refused() {
         for given in ["", "-", "0421278471", "04.2127847", "abc", "000000000", "12345678\u{666}"] {
             assert!(Fein::parse(given).is_err(), "{given}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_rules(given in " ?([0-9-]{0,12}|[0-]{0,9}|[0-9x.\u{666}-]{1,6}) ?") {
+            let digits = given.trim().replace('-', "");
+            let sound = digits.parse::<u64>().is_ok_and(|number| number > 0) && digits.len() <= 9;
+            prop_assert_eq!(Fein::check(&given).is_ok(), sound);
+            let parsed = Fein::parse(&given);
+            prop_assert_eq!(parsed.clone().err(), Fein::check(&given).err());
+            if let Ok(fein) = parsed {
+                prop_assert_eq!(fein.as_str(), format!("{digits:0>9}"));
+            }
         }
     }
 }

@@ -333,6 +333,24 @@ mod tests {
         let mut record = Record::default();
         assert!(rows.read(&mut record).unwrap());
         assert!(!record.is_text() && record.cell(0).is_none() && record.cell_bytes(0) == Some(b"\xc3"));
+        let copy = record.compact();
+        assert!(copy.cell(0).is_none() && copy.cell_bytes(1) == Some(b"\xab") && copy.cell_bytes(2).is_none());
+    }
+
+    #[test]
+    fn a_record_is_used_again_and_its_copy_stays() {
+        let mut rows = Rows::new(b"a,zo\xc3\xab,c\n\xff,b\n,\n".as_slice()).unwrap();
+        rows.begin(b',');
+        let mut record = Record::default();
+        assert!(rows.read(&mut record).unwrap());
+        let copy = record.compact();
+        assert!(rows.read(&mut record).unwrap() && rows.read(&mut record).unwrap());
+        assert_eq!((record.cell(0), record.cell(1), record.cell(2)), (Some(""), Some(""), None));
+        assert_eq!(
+            (copy.cell(0), copy.cell(1), copy.cell(2), copy.cell(3)),
+            (Some("a"), Some("zo\u{eb}"), Some("c"), None)
+        );
+        assert_eq!((copy.cell_bytes(1), copy.len()), (Some("zo\u{eb}".as_bytes()), 3));
     }
 
     #[test]
