@@ -1,5 +1,7 @@
 //! A large file takes no more memory than a small one: measured on a worker process of its own.
 
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be set up ends it")]
+
 use std::process::Stdio;
 
 use crosswalk_local_aws::testbed::Testbed;

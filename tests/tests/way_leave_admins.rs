@@ -1,5 +1,7 @@
 //! Leave administrators: a CSV in S3 becomes Cognito accounts, people with a role, and employer links.
 
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be set up ends it")]
+
 use aws_sdk_cognitoidentityprovider as cognito;
 use crosswalk_runs::{Outcome, RunState};
 use crosswalk_tests::{House, s3_client};

@@ -1,5 +1,7 @@
 //! Once is twice: the same event again, at once, for a vanished object, and after a worker was killed half way.
 
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be set up ends it")]
+
 use std::process::Stdio;
 use std::time::Duration;
 

@@ -4,7 +4,7 @@
 //! comes in is read strictly: an unknown field is refused, as it may be a misspelt known one.
 
 use crosswalk_identifier_store::{self as store, Change};
-use crosswalk_identity::{self as identity, Email, ExternalId, Username};
+use crosswalk_identity::{self as identity, Email, ExternalId, Username, times};
 use crosswalk_people as people;
 use crosswalk_runs as runs;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -413,40 +413,6 @@ pub struct Health {
     pub status: String,
     /// The version that answers.
     pub version: String,
-}
-
-/// Times as texts of one length, with milliseconds: they sort as they follow each other.
-mod times {
-    use jiff::Timestamp;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{time:.3}"))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        Timestamp::deserialize(deserializer)
-    }
-
-    pub(super) mod optional {
-        use super::{Deserialize, Deserializer, Serializer, Timestamp};
-
-        pub(in super::super) fn serialize<S: Serializer>(
-            time: &Option<Timestamp>,
-            serializer: S,
-        ) -> Result<S::Ok, S::Error> {
-            match time {
-                Some(time) => super::serialize(time, serializer),
-                None => serializer.serialize_none(),
-            }
-        }
-
-        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-            deserializer: D,
-        ) -> Result<Option<Timestamp>, D::Error> {
-            Option::deserialize(deserializer)
-        }
-    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,7 @@ use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use crosswalk_identity::{ExternalId, Mapping, System, Username};
-use jiff::Timestamp;
+use crosswalk_identity::{ExternalId, Mapping, System, Username, times};
 use sha2::{Digest, Sha256};
 
 use crate::{Item, ItemKey, RunLines, StoreError, Table};
@@ -97,9 +96,9 @@ impl MappingItem {
             ("system", Some(system.to_string())),
             ("external_id", Some(external_id.to_string())),
             ("email", email.as_ref().map(ToString::to_string)),
-            ("created_at", Some(time(*created_at))),
-            ("last_verified_at", last_verified_at.map(time)),
-            ("last_seen", last_seen.map(time)),
+            ("created_at", Some(times::text(*created_at))),
+            ("last_verified_at", last_verified_at.map(times::text)),
+            ("last_seen", last_seen.map(times::text)),
             ("notes", notes.clone()),
             ("stored_by", stored_by.as_ref().map(ToString::to_string)),
             (index.0, Some(listing(system, shard(username)))),
@@ -126,10 +125,6 @@ impl OwnerItem {
         }
         Ok(Self { username })
     }
-}
-
-fn time(at: Timestamp) -> String {
-    format!("{at:.3}")
 }
 
 /// Builds the actions on the two items. Every one is conditional, and asks for the old item if its condition fails.
@@ -169,7 +164,7 @@ impl Expression {
     /// That a mapping item is still the one that was read: each write has a mark of its own.
     fn still(&mut self, seen: &MappingItem) -> String {
         let id = self.equal("external_id", Some(seen.mapping.external_id.to_string()));
-        let verified = self.equal("last_verified_at", seen.mapping.last_verified_at.map(time));
+        let verified = self.equal("last_verified_at", seen.mapping.last_verified_at.map(times::text));
         let mark = self.equal("stored_by", seen.mapping.stored_by.as_ref().map(ToString::to_string));
         format!("{id} AND {verified} AND {mark}")
     }

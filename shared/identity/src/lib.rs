@@ -16,6 +16,7 @@ mod mask;
 mod refusal;
 mod system;
 mod text;
+pub mod times;
 mod username;
 
 pub use checked::Checked;

@@ -23,7 +23,6 @@ mod link;
 mod overview;
 mod person;
 mod reads;
-mod times;
 mod writes;
 
 use crosswalk_function_kit::{Clock, Entropy};

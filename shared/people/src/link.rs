@@ -1,12 +1,12 @@
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, Update};
 use crosswalk_identifier_store::{ItemKey, StoreError, Written};
-use crosswalk_identity::{Fein, Mark, Username};
+use crosswalk_identity::{Fein, Mark, Username, times};
 use serde::{Deserialize, Serialize};
 
 use crate::writes::{
     as_action, first_outcome, in_order, put_along, put_over, read, settle, successor, text, transact, write,
 };
-use crate::{Employer, Kept, People, Person, times};
+use crate::{Employer, Kept, People, Person};
 
 /// That a person acts for an employer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use crosswalk_identifier_store::{Item, ItemKey, StoreError};
-use crosswalk_identity::{Email, Mark, Username};
+use crosswalk_identity::{Email, Mark, Username, times};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::writes::{
     Round, as_action, delete, first_outcome, in_order, is_superseded, put_along, put_over, read, settle, successor,
     text, transact, write,
 };
-use crate::{Kept, People, times};
+use crate::{Kept, People};
 
 /// The role of a leave administrator.
 pub const EMPLOYER_ROLE: &str = "EMPLOYER";

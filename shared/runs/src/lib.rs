@@ -14,7 +14,6 @@ mod reasons;
 mod record;
 pub mod run_id;
 mod stored;
-mod times;
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
+use crosswalk_identity::times;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Counts, times};
+use crate::Counts;
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,10 +5,11 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use crosswalk_function_kit::retry::Retries;
 use crosswalk_identifier_store::{Item, ItemKey, StoreError};
+use crosswalk_identity::times;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{ReasonCount, Reasons, RunRecord, RunState, Runs, times};
+use crate::{ReasonCount, Reasons, RunRecord, RunState, Runs};
 
 /// The partition of the index in which all runs are listed.
 pub(crate) const LISTING: &str = "RUNS";
