@@ -1,5 +1,7 @@
 //! What the README says of the settings and the first two commands is what the code says.
 
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be set up ends it")]
+
 use std::path::Path;
 
 use crosswalk_function_kit::settings::markdown_table;
