@@ -103,3 +103,24 @@ async fn the_life_of_a_mapping_through_the_api() {
     let (status, _) = house.get("/systems/nemo/identifiers?external_id=1").await.unwrap();
     assert_eq!(status, 404);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_that_are_passed_on_down_a_file_reach_their_new_owners() {
+    const PEOPLE: usize = 300;
+    let house = House::start().await.unwrap();
+    let mut before = String::from("username,external_id\n");
+    let mut after = String::from("username,external_id\nperson0,fresh\n");
+    for n in 0..PEOPLE {
+        before.push_str(&format!("person{n},{n}\n"));
+        if n > 0 {
+            // Each takes the id that the row above has just given up.
+            after.push_str(&format!("person{n},{}\n", n - 1));
+        }
+    }
+    let run = house.import("imports/mappings/cdcs/before.csv", before).await.unwrap();
+    assert_eq!(run.counts.created, PEOPLE as u64, "{run:?}");
+    let run = house.import("imports/mappings/cdcs/after.csv", after).await.unwrap();
+    assert_eq!(run.counts.updated, PEOPLE as u64, "{run:?}");
+    let (_, owner) = house.get("/systems/cdcs/identifiers?external_id=298").await.unwrap();
+    assert_eq!(owner["username"], "person299");
+}

@@ -4,6 +4,7 @@ use crosswalk_identifier_store::{Change, IdentifierStore, Planner, StoreError, S
 use crosswalk_identity::{Mark, System};
 use crosswalk_runs::Outcome;
 
+use crate::order::Turn;
 use crate::outcome::{RowResult, Verdict};
 use crate::row::MappingRow;
 
@@ -11,14 +12,29 @@ use crate::row::MappingRow;
 pub(crate) const BATCH: usize = 50;
 
 /// Stores rows, in file order where two share a key.
+///
+/// A row may claim an external id that an earlier row, of another unit, has yet to give up: the two share no key that
+/// their cells tell of. So what is a conflict while earlier units work is stored again when they have finished.
 pub(crate) async fn store(
     store: &IdentifierStore,
     system: &System,
     run: &str,
     rows: Vec<(u64, MappingRow)>,
+    mut turn: Turn,
 ) -> Vec<RowResult> {
     let (lines, requests) = requests(system, run, rows);
-    settled(&lines, store.store_many(requests).await)
+    let again = if turn.is_first() { Vec::new() } else { requests.clone() };
+    let mut answers = store.store_many(requests).await;
+    let is_conflict = |answer: &Result<Stored, StoreError>| matches!(answer, Ok(Stored::Conflict { .. }));
+    let (places, again): (Vec<usize>, Vec<StoreRequest>) =
+        again.into_iter().enumerate().filter(|(place, _)| is_conflict(&answers[*place])).unzip();
+    if !again.is_empty() {
+        turn.first().await;
+        for (place, answer) in places.into_iter().zip(store.store_many(again).await) {
+            answers[place] = answer;
+        }
+    }
+    settled(&lines, answers)
 }
 
 /// What [`store`] would do; `planner` remembers what earlier rows would have done.

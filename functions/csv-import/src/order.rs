@@ -2,8 +2,10 @@
 //!
 //! Only units that were admitted and have not finished are known here, so the memory goes by the window, not by the file.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+
+use tokio::sync::watch;
 
 /// A key's hash. Two keys of one hash merely wait for each other.
 pub(crate) type Key = u64;
@@ -13,6 +15,32 @@ pub(crate) fn key_of(value: impl Hash) -> Key {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
+}
+
+/// A unit's place among the others while it works.
+#[derive(Debug, Clone)]
+pub(crate) struct Turn {
+    number: u64,
+    /// [`Order::lowest`].
+    lowest: watch::Receiver<u64>,
+}
+
+impl Turn {
+    pub(crate) fn new(number: u64, lowest: watch::Receiver<u64>) -> Self {
+        Self { number, lowest }
+    }
+
+    /// Whether all earlier units of the file have finished.
+    pub(crate) fn is_first(&self) -> bool {
+        *self.lowest.borrow() >= self.number
+    }
+
+    /// Returns when all earlier units of the file have finished.
+    pub(crate) async fn first(&mut self) {
+        let number = self.number;
+        // The sender outlives the units.
+        let _gone = self.lowest.wait_for(|lowest| *lowest >= number).await;
+    }
 }
 
 struct Held<T> {
@@ -27,14 +55,14 @@ struct Held<T> {
 /// The units that work or wait.
 pub(crate) struct Order<T> {
     next: u64,
-    held: HashMap<u64, Held<T>>,
+    held: BTreeMap<u64, Held<T>>,
     /// The latest unit that was admitted with a key.
     latest: HashMap<Key, u64>,
 }
 
 impl<T> Order<T> {
     pub(crate) fn new() -> Self {
-        Self { next: 0, held: HashMap::new(), latest: HashMap::new() }
+        Self { next: 0, held: BTreeMap::new(), latest: HashMap::new() }
     }
 
     /// Takes the next unit of the file; gives it back with its number if it may work at once.
@@ -77,6 +105,11 @@ impl<T> Order<T> {
         free
     }
 
+    /// The first unit of the file that has not finished; all before it have.
+    pub(crate) fn lowest(&self) -> u64 {
+        self.held.first_key_value().map_or(self.next, |(number, _)| *number)
+    }
+
     /// Whether nothing works or waits.
     #[cfg(test)]
     fn is_empty(&self) -> bool {
@@ -103,9 +136,12 @@ mod tests {
         // Waits for b, though a's key 1 is its own.
         assert_eq!(order.admit(keys(&[1, 3]), 'd'), None);
         assert_eq!(order.finish(2), []);
+        assert_eq!(order.lowest(), 0);
         assert_eq!(order.finish(0), [(1, 'b')]);
+        assert_eq!(order.lowest(), 1);
         assert_eq!(order.finish(1), [(3, 'd')]);
         assert_eq!(order.finish(3), []);
+        assert_eq!(order.lowest(), 4);
         assert!(order.is_empty());
     }
 

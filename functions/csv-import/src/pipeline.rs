@@ -1,19 +1,19 @@
 //! From rows to outcomes: what may work now works, and results are written in file order.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crosswalk_function_kit::Deadline;
 use crosswalk_runs::{Counts, Outcome, Progress, Reasons};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::csv_file::{FileError, Layout};
 use crate::feed::{Fed, ReadRow, Unit};
 use crate::leave_admins::Stop;
-use crate::order::Order;
+use crate::order::{Order, Turn};
 use crate::outcome::{RowResult, Verdict};
 use crate::reports::{ReportError, RowReports};
 use crate::row::Row;
@@ -104,7 +104,10 @@ struct Pipeline<'a> {
     layout: Arc<Layout>,
     reports: &'a mut RowReports,
     order: Order<Waiting>,
-    ready: VecDeque<(u64, Waiting)>,
+    /// By number: the first of the file begins first, so that a unit which waits for all earlier ones (`Turn`) never
+    /// holds the last place while one of these has none.
+    ready: BTreeMap<u64, Waiting>,
+    lowest: watch::Sender<u64>,
     tasks: JoinSet<Done>,
     /// Of each task: its unit, and its rows' places and lines, for when it ends without a word.
     under_way: HashMap<Id, (u64, Vec<(u64, u64)>)>,
@@ -130,7 +133,8 @@ pub(crate) async fn run(
         layout,
         reports,
         order: Order::new(),
-        ready: VecDeque::new(),
+        ready: BTreeMap::new(),
+        lowest: watch::Sender::new(0),
         tasks: JoinSet::new(),
         under_way: HashMap::new(),
         window: VecDeque::new(),
@@ -189,13 +193,13 @@ impl Pipeline<'_> {
             }
         }
         if let Some(free) = self.order.admit(unit.keys, Waiting(waiting)) {
-            self.ready.push_back(free);
+            self.ready.extend([free]);
         }
     }
 
     fn start_ready(&mut self) {
         while self.tasks.len() < self.plan.concurrency {
-            let Some((number, Waiting(rows))) = self.ready.pop_front() else { return };
+            let Some((number, Waiting(rows))) = self.ready.pop_first() else { return };
             if rows.is_empty() {
                 self.release(number);
                 continue;
@@ -210,7 +214,8 @@ impl Pipeline<'_> {
             let places: Vec<(u64, u64)> = rows.iter().map(|(place, line, _)| (*place, *line)).collect();
             let rows = rows.into_iter().map(|(_, line, row)| (line, row)).collect();
             let work = Arc::clone(&self.plan.work);
-            let task = self.tasks.spawn(async move { (number, work.unit(rows).await) });
+            let turn = Turn::new(number, self.lowest.subscribe());
+            let task = self.tasks.spawn(async move { (number, work.unit(rows, turn).await) });
             self.under_way.insert(task.id(), (number, places));
         }
     }
@@ -227,6 +232,7 @@ impl Pipeline<'_> {
 
     fn release(&mut self, number: u64) {
         self.ready.extend(self.order.finish(number));
+        self.lowest.send_replace(self.order.lowest());
     }
 
     fn finish(&mut self, done: Result<(Id, Done), JoinError>) {

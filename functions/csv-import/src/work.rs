@@ -5,6 +5,7 @@ use crosswalk_identity::{Mark, System};
 use crosswalk_people::People;
 
 use crate::leave_admins::{LeaveAdmins, Stop};
+use crate::order::Turn;
 use crate::outcome::RowResult;
 use crate::row::Row;
 use crate::{Kind, employers, mappings};
@@ -35,13 +36,13 @@ impl Work {
     ///
     /// # Errors
     /// Every further row would fail as well.
-    pub(crate) async fn unit(&self, rows: Vec<(u64, Row)>) -> Result<Vec<RowResult>, Stop> {
+    pub(crate) async fn unit(&self, rows: Vec<(u64, Row)>, turn: Turn) -> Result<Vec<RowResult>, Stop> {
         if let KindOfWork::Mappings(store, system) = &self.kind {
             let rows = rows.into_iter().filter_map(|(line, row)| match row {
                 Row::Mapping(row) => Some((line, row)),
                 Row::LeaveAdmin(_) | Row::Employer(_) => None,
             });
-            return Ok(mappings::store(store, system, &self.run, rows.collect()).await);
+            return Ok(mappings::store(store, system, &self.run, rows.collect(), turn).await);
         }
         let mut results = Vec::with_capacity(rows.len());
         for (line, row) in rows {
