@@ -151,3 +151,20 @@ async fn reports_do_not_trigger_another_run() {
         key.starts_with("imports/") || key.starts_with(&format!("reports/{}/", run.id))
     }));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_somebody_disabled_fails_its_row_and_stays_so() {
+    let house = House::start().await.unwrap();
+    house.import("imports/employers/2026.csv", EMPLOYERS).await.unwrap();
+    house.import("imports/leave-admins/first.csv", LEAVE_ADMINS).await.unwrap();
+    let client = cognito::Client::new(&house.aws.config);
+    let pool = &house.aws.names.pool_id;
+    client.admin_disable_user().user_pool_id(pool).username("ben@example.org").send().await.unwrap();
+
+    let run = house.import("imports/leave-admins/again.csv", LEAVE_ADMINS).await.unwrap();
+    assert_eq!((run.state, run.counts.failed, run.counts.unchanged), (RunState::Partly, 1, 4), "{run:?}");
+    let failed = house.report(run.reports.failed.as_ref()).await.unwrap();
+    assert!(failed[0].line == 4 && failed[0].reason.contains("disabled"), "{failed:?}");
+    let account = client.admin_get_user().user_pool_id(pool).username("ben@example.org").send().await.unwrap();
+    assert!(!account.enabled());
+}

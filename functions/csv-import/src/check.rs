@@ -167,8 +167,8 @@ mod tests {
                         address("Missing separator character '@'.")
                     ),
                 ),
-                (b"b,1", "the row has 2 cells and the header has 4; put a value that holds the delimiter in quotes"),
-                (b"b,1,,,", "the row has 5 cells and the header has 4; put a value that holds the delimiter in quotes"),
+                (b"b,1", "the row's number of cells is 2 and the header's 4; write a delimiter for each cell that is left empty"),
+                (b"b,1,,,", "the row's number of cells is 5 and the header's 4; put a value that holds the delimiter in quotes"),
                 (
                     "z\u{fffd},1,,".as_bytes(),
                     "the row holds the character U+FFFD, which stands where another was lost; write that one again, and save as UTF-8",

@@ -76,6 +76,14 @@ fn no_employer() -> Verdict {
     )
 }
 
+/// Somebody meant it: no row undoes that.
+fn disabled() -> Verdict {
+    Verdict::new(
+        Outcome::Failed,
+        "the account is disabled in the user pool, and was left so: enable it there, and drop this row in again",
+    )
+}
+
 fn no_fineos_id() -> Verdict {
     Verdict::new(
         Outcome::Failed,
@@ -87,8 +95,8 @@ fn verdict(account: Ensured, person: Kept, link: Kept, registered: bool) -> Verd
     let mut told = Vec::new();
     match account {
         Ensured::Created => told.push("the account is new"),
-        Ensured::Repaired => told.push("the account was stuck without a password of its own"),
-        Ensured::Unchanged => {}
+        Ensured::Repaired => told.push("the account was stuck without a password of its own and has one now"),
+        Ensured::Unchanged | Ensured::Disabled => {}
     }
     match (account, person) {
         (Ensured::Created, Kept::Created) | (_, Kept::Unchanged) => {}
@@ -135,6 +143,9 @@ impl LeaveAdmins {
         let invited = person.and_then(|person| person.invited_until);
 
         let account = self.accounts.ensure(&row.email, invited).await.map_err(|error| steps.account(error))?;
+        if account == Ensured::Disabled {
+            return Err(End::Row(disabled()));
+        }
         steps.0.push("account");
         let person = self.people.ensure_person(&row.username, &row.email, EMPLOYER_ROLE, mark).await;
         let person = person.map_err(|error| steps.store(&error))?;
@@ -255,6 +266,9 @@ impl LeaveAdmins {
     fn planned_verdict(&self, planned: &mut Planned, mark: &Mark, row: &LeaveAdminRow, standing: Standing) -> Verdict {
         let earlier = planned.people.get(&row.username);
         let account = if earlier.is_some() { Ensured::Unchanged } else { standing.account };
+        if account == Ensured::Disabled {
+            return disabled();
+        }
         let stored = earlier.or(standing.person.as_ref());
         let (kept, person) = Person::planned(stored, &row.username, &row.email, EMPLOYER_ROLE, self.clock.now(), mark);
         planned.people.insert(row.username.clone(), person);

@@ -187,11 +187,13 @@ fn check_shape(layout: &Layout, record: &Record) -> Result<(), String> {
             .to_owned());
     }
     if record.len() != layout.width() {
-        return Err(format!(
-            "the row has {} cells and the header has {}; put a value that holds the delimiter in quotes",
-            record.len(),
-            layout.width()
-        ));
+        let (cells, columns) = (record.len(), layout.width());
+        let mend = if cells < columns {
+            "write a delimiter for each cell that is left empty"
+        } else {
+            "put a value that holds the delimiter in quotes"
+        };
+        return Err(format!("the row's number of cells is {cells} and the header's {columns}; {mend}"));
     }
     if !record.text().is_ascii() && record.text().contains('\u{fffd}') {
         return Err(
@@ -281,8 +283,15 @@ mod tests {
     #[test]
     fn shapes_that_do_not_fit_reject_the_row_alone() {
         let read = rows(&mappings(), "username,external_id\na,1,2\nb\nc,3\n\u{fffd},4\n");
-        assert!(read[0].as_ref().unwrap_err().starts_with("the row has 3 cells and the header has 2"));
-        assert!(read[1].as_ref().unwrap_err().starts_with("the row has 1 cells"));
+        assert!(
+            read[0].as_ref().unwrap_err().starts_with("the row's number of cells is 3 and the header's 2; put a value")
+        );
+        assert!(
+            read[1]
+                .as_ref()
+                .unwrap_err()
+                .starts_with("the row's number of cells is 1 and the header's 2; write a delimiter")
+        );
         assert!(read[2].is_ok());
         assert!(read[3].as_ref().unwrap_err().contains("U+FFFD"));
 

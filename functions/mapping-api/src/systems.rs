@@ -83,10 +83,15 @@ pub(crate) async fn move_identifier(
     match api.store().move_to(&system, &external_id, &from, &to, request_id.mark()).await? {
         Moved::Done(mappings) => Ok(Json(mappings.into())),
         Moved::NotFound => Err(nobody_holds_it()),
-        Moved::Conflict { owner } if owner == to => Err(Problem::conflict(
-            "`to` already has an external id in this system; delete that mapping first, or exchange the two by `swaps`",
-            &owner,
-        )),
+        Moved::Conflict { owner } if owner == to => {
+            let held = api.store().get(&to, &system).await?.is_some_and(|mapping| mapping.external_id == external_id);
+            let detail = if held {
+                "`to` holds this external id already; there is nothing to move"
+            } else {
+                "`to` has another external id in this system; delete that mapping first, or exchange the two by `swaps`"
+            };
+            Err(Problem::conflict(detail, &owner))
+        }
         Moved::Conflict { owner } => {
             Err(Problem::conflict("`from` does not hold the external id, `owner` does", &owner))
         }

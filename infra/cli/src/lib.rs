@@ -10,6 +10,7 @@ pub mod args;
 mod commands;
 mod show;
 mod stack;
+mod stop;
 mod target;
 
 use std::process::ExitCode;

@@ -19,6 +19,7 @@ use crosswalk_local_aws::{ACCESS_KEY_ID, LocalAws, REGION, SECRET_ACCESS_KEY, St
 use serde::{Deserialize, Serialize};
 
 use crate::args::Where;
+use crate::show;
 
 /// An AWS to talk to, and the settings that name what stands there.
 pub(crate) struct Target {
@@ -67,6 +68,10 @@ impl Target {
         if let Some(up) = running_up(dir).await? {
             let config = sdk_config_for(&up.endpoint);
             return Ok(Self { config, environment: up.settings().fold(environment, with), _own: None });
+        }
+        if !dir.exists() {
+            // Perhaps somebody meant another folder.
+            show::complain(&format!("note: {} is a new, empty AWS of your own", dir.display()));
         }
         let own = start(Storage::Folder(dir.clone()), 0).await?;
         let config = own.sdk_config();

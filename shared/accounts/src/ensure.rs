@@ -31,6 +31,8 @@ pub enum Ensured {
     Repaired,
     /// It stood.
     Unchanged,
+    /// It stands, and an administrator disabled it: nobody can log in with it. It was left as it is.
+    Disabled,
 }
 
 /// What `ensure` would do, from reads alone.
@@ -113,16 +115,16 @@ impl Accounts {
     pub async fn plan(&self, email: &Email, invited_until: Option<Timestamp>) -> Result<Planned, AccountError> {
         Ok(match self.find(email).await? {
             None => Planned::Created,
+            Some(account) if !account.enabled => Planned::Disabled,
             Some(account) if self.is_stuck(&account, invited_until) => Planned::Repaired,
             Some(_) => Planned::Unchanged,
         })
     }
 
-    /// In FORCE_CHANGE_PASSWORD with nobody holding the temporary password. What an administrator disabled is not ours to
-    /// repair: it is still stuck when it is enabled again, and the next run sees that.
+    /// In FORCE_CHANGE_PASSWORD with nobody holding the temporary password.
     fn is_stuck(&self, account: &Account, invited_until: Option<Timestamp>) -> bool {
         let invited = invited_until.is_some_and(|until| until > self.0.clock.now());
-        account.state == AccountState::ForceChangePassword && account.enabled && !invited
+        account.state == AccountState::ForceChangePassword && !invited
     }
 
     async fn repair(
@@ -132,6 +134,10 @@ impl Accounts {
         account: &Account,
         invited_until: Option<Timestamp>,
     ) -> Result<Ensured, AccountError> {
+        if !account.enabled {
+            // Not ours to repair: if it is stuck too, the next run after it was enabled sees that.
+            return Ok(Ensured::Disabled);
+        }
         if !self.is_stuck(account, invited_until) {
             return Ok(Ensured::Unchanged);
         }

@@ -203,7 +203,7 @@ async fn a_disabled_account_is_not_touched() {
     world.make("grace@example.org").await;
     let request = world.client.admin_disable_user().user_pool_id(&world.testbed.names.pool_id);
     request.username("grace@example.org").send().await.unwrap();
-    assert_eq!(world.accounts.ensure(&email("grace@example.org"), None).await, Ok(Ensured::Unchanged));
+    assert_eq!(world.accounts.ensure(&email("grace@example.org"), None).await, Ok(Ensured::Disabled));
     let found = world.accounts.find(&email("grace@example.org")).await.unwrap().unwrap();
     assert_eq!((found.state, found.enabled), (AccountState::ForceChangePassword, false));
 }

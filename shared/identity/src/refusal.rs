@@ -33,6 +33,9 @@ pub enum Refusal {
         /// The character.
         character: char,
     },
+    /// `.` or `..`, which clients resolve away in a path.
+    #[error("the username is `.` or `..`, which cannot stand in a path")]
+    Dots,
     /// Not an address.
     #[error("the e-mail is not a valid address ({reason})")]
     Email {

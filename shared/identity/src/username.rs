@@ -24,7 +24,8 @@ impl Username {
     /// Takes a username as a person wrote it.
     ///
     /// # Errors
-    /// Empty, a control character, one of `/ ? # % \` (they cannot travel in a path), or over [`Self::MAX_BYTES`].
+    /// Empty, a control character, one of `/ ? # % \` or nothing but `.` or `..` (they cannot travel in a path), or over
+    /// [`Self::MAX_BYTES`].
     pub fn parse(given: &str) -> Result<Self, Refusal> {
         Self::check(given).map(Checked::keep)
     }
@@ -40,6 +41,9 @@ impl Username {
             && let Some(byte) = display.bytes().find(|byte| Kinds::of_one(*byte).hold(Kinds::NOT_IN_PATH))
         {
             return Err(Refusal::NotInPath { character: byte.into() });
+        }
+        if matches!(display, "." | "..") {
+            return Err(Refusal::Dots);
         }
         text::check_key_length("username", display, kinds, Self::MAX_BYTES)?;
         Ok(Checked::new(display))
@@ -145,6 +149,7 @@ mod tests {
             ("", "the username is empty"),
             (" \u{a0} ", "the username is empty"),
             ("a\tb", "the username holds the control character U+0009 at character 2; remove it"),
+            ("..", "the username is `.` or `..`, which cannot stand in a path"),
             ("a/b", "the username holds `/`, which cannot stand in a path; `/ ? # % \\` are not allowed"),
         ] {
             assert_eq!(Username::parse(given).unwrap_err().to_string(), message);

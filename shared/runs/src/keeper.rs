@@ -2,14 +2,15 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{Counts, Lease, Progress, RunError, Runs};
 
 /// Renews a lease in the background with the latest progress, until it is stopped, dropped or the lease is lost.
 ///
-/// Throttling and broken connections are tried again and never taken for a loss: the work goes on, and the conditional
-/// end of the run has the last word.
+/// Throttling and broken connections are tried again, and the work goes on meanwhile; but when no renewal has succeeded
+/// for as long as a lease holds, another worker may have the run, and it counts as lost.
 #[derive(Debug)]
 pub struct Keeper {
     task: JoinHandle<()>,
@@ -37,12 +38,12 @@ impl Runs {
 }
 
 impl Keeper {
-    /// Is cancelled when another worker has taken the run over; the work must then stop without an end.
+    /// Is cancelled when another worker has, or may have, taken the run over; the work must then stop without an end.
     pub fn lost(&self) -> CancellationToken {
         self.lost.clone()
     }
 
-    /// Whether another worker has taken the run over.
+    /// Whether another worker has, or may have, taken the run over.
     pub fn is_lost(&self) -> bool {
         self.lost.is_cancelled()
     }
@@ -62,13 +63,19 @@ async fn renew(
     latest: watch::Receiver<(Progress, Counts)>,
     lost: CancellationToken,
 ) {
+    let mut renewed = Instant::now();
     loop {
         tokio::time::sleep(interval).await;
         let (progress, counts) = *latest.borrow();
         match runs.renew(&lease, &progress, &counts).await {
-            Ok(()) => {}
+            Ok(()) => renewed = Instant::now(),
             Err(RunError::Lost { run }) => {
                 tracing::warn!(run, "another worker has taken the run over");
+                lost.cancel();
+                return;
+            }
+            Err(RunError::Store(error)) if renewed.elapsed() >= Runs::LEASE => {
+                tracing::warn!(run = lease.run, %error, "the lease has lapsed, as it could not be renewed: the work stops");
                 lost.cancel();
                 return;
             }

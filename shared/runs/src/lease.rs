@@ -42,7 +42,7 @@ pub struct Lease {
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// Another worker has taken the run over; this one must stop.
-    #[error("the run {run} was taken over by another worker")]
+    #[error("the run {run} was taken over by another worker, or its lease could not be renewed in time")]
     Lost {
         /// The run.
         run: String,

@@ -16,8 +16,9 @@ pub(super) fn check(block: &[u8]) -> Result<(), FileError> {
     if block.starts_with(b"PK\x03\x04") || block.starts_with(b"\x1f\x8b") {
         return Err(FileError::Workbook);
     }
-    // Text has no NUL, and UTF-16 without a mark has one beside every ASCII letter of its header.
-    if block.iter().take(128).any(|byte| *byte == 0) {
+    // UTF-16 without a mark has a NUL beside every ASCII letter of its header. A few elsewhere are for the rows to refuse.
+    let head = &block[..block.len().min(128)];
+    if head.iter().filter(|byte| **byte == 0).count() * 3 > head.len() {
         return Err(FileError::Utf16);
     }
     match std::str::from_utf8(block) {

@@ -1,5 +1,6 @@
 //! `crosswalk ids`: look up and change mappings, by the store's own operations.
 
+use anyhow::bail;
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Entropy};
 use crosswalk_identifier_store::{Change, IdentifierStore, Moved, StoreRequest, Stored};
@@ -51,8 +52,16 @@ pub(crate) async fn run(args: IdsArgs, json: bool, environment: Environment) -> 
         Plan::Set(request) => set(&store, StoreRequest { mark, ..request }, json).await,
         Plan::Move { system, external_id, from, to } => {
             let moved = store.move_to(&system, &external_id, &from, &to, mark).await?;
+            let held = match &moved {
+                Moved::Conflict { owner } if *owner == to => {
+                    store.get(&to, &system).await?.is_some_and(|mapping| mapping.external_id == external_id)
+                }
+                _ => false,
+            };
             show_moved(moved, json, &format!("nobody has the id {external_id} in {system}"), |owner| {
-                if *owner == to {
+                if held {
+                    format!("{owner} has the id {external_id} in {system} already")
+                } else if *owner == to {
                     format!("{owner} has another id in {system}; `crosswalk ids swap` exchanges two")
                 } else {
                     format!("the id {external_id} in {system} belongs to {owner}, not to {from}")
@@ -106,9 +115,11 @@ impl Plan {
                 notes: change(notes, Ok)?,
                 mark: Mark::request("unset"),
             }),
+            IdsCommand::Move { from, to, .. } if from == to => bail!("--from and --to are the same person; name two"),
             IdsCommand::Move { system, external_id, from, to } => {
                 Self::Move { system: known(&system)?, external_id, from, to }
             }
+            IdsCommand::Swap { a, b, .. } if a == b => bail!("both are the same person; name two"),
             IdsCommand::Swap { system, a, b } => Self::Swap { system: known(&system)?, a, b },
             IdsCommand::Rm { username, system } => Self::Remove(username, known(&system)?),
             IdsCommand::Check => Self::Check,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use crosswalk_csv_import::{Ended, ImportRequest, ImportSettings, Importer, Kind, RowResult, Source, check};
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::args::{ImportArgs, KindArg};
 use crate::commands::reports::{FailedRow, failed_rows};
+use crate::stop::Stop;
 use crate::target::{Target, systems};
 use crate::{Exit, show};
 
@@ -39,6 +40,7 @@ pub(crate) async fn run(args: &ImportArgs, json: bool, environment: Environment)
     let entropy = Entropy::system();
     let settings = ImportSettings::from_env(&target.environment)?;
     let importer = Importer::new(&target.config, settings, Clock::system(), entropy.clone());
+    let mut stop = Stop::new()?;
     let mut ended = Vec::new();
     let mut broke = None;
     for source in sources {
@@ -50,10 +52,18 @@ pub(crate) async fn run(args: &ImportArgs, json: bool, environment: Environment)
             force_registration: args.force_registration,
         };
         let name = name(&source);
-        let result = if args.dry_run {
-            dry_run(&importer, request, &name, json).await
-        } else {
-            import(&importer, request, &name).await
+        let work = async {
+            if args.dry_run {
+                dry_run(&importer, request, &name, json).await
+            } else {
+                import(&importer, request, &name).await
+            }
+        };
+        let result = tokio::select! {
+            result = work => result,
+            () = stop.wanted() => {
+                Err(anyhow!("stopped. The rows that were stored stand; import the file again for the others"))
+            }
         };
         match result.with_context(|| name) {
             Ok(record) => ended.push(record),
@@ -227,7 +237,11 @@ async fn summary(target: &Target, runs: &[RunRecord]) -> anyhow::Result<()> {
     }
     show::say(&show::outcome_table(runs).to_string())?;
     let s3 = target.s3();
-    for run in runs.iter().filter(|run| run.state != RunState::Succeeded && !run.dry_run) {
+    for run in runs.iter().filter(|run| run.state != RunState::Succeeded) {
+        if run.dry_run && run.counts.read > 0 {
+            // Each row's outcome was printed.
+            continue;
+        }
         let failed = run.reports.failed.as_deref().zip(target.bucket());
         let Some((key, bucket)) = failed.filter(|_| run.counts.unsuccessful() > 0) else {
             for reason in &run.reasons {

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::args::UpArgs;
 use crate::stack::Stack;
+use crate::stop::Stop;
 use crate::target::{Presence, Up};
 use crate::{Exit, show};
 
@@ -50,41 +51,4 @@ pub(crate) async fn run(args: &UpArgs, json: bool, environment: Environment) -> 
         show::complain("an import was still under way; the next `crosswalk up` on this folder takes it over");
     }
     Ok(Exit::Done)
-}
-
-/// Ctrl-C or TERM.
-struct Stop {
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Stop {
-    #[cfg(unix)]
-    fn new() -> anyhow::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    #[cfg(unix)]
-    async fn wanted(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn new() -> anyhow::Result<Self> {
-        Ok(Self {})
-    }
-
-    #[cfg(not(unix))]
-    async fn wanted(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            // Without the signal, only the end of the process stops it.
-            std::future::pending::<()>().await;
-        }
-    }
 }

@@ -94,14 +94,15 @@ async fn an_invitation_that_holds_is_kept_and_one_that_ended_is_not() {
 async fn every_other_account_is_left_as_it_is() {
     let disabled = ok(json!({ "Username": "own-id", "UserStatus": "FORCE_CHANGE_PASSWORD", "Enabled": false }));
     let others = ["CONFIRMED", "RESET_REQUIRED", "UNCONFIRMED", "EXTERNAL_PROVIDER", "ARCHIVED", "UNKNOWN", "NEW_ONE"];
-    for answer in others.map(user).into_iter().chain([disabled]) {
+    let others = others.map(|status| (user(status), Ensured::Unchanged));
+    for (answer, expected) in others.into_iter().chain([(disabled, Ensured::Disabled)]) {
         let (accounts, noted) = answers([
             ("DescribeUserPool", email_pool()),
             ("AdminGetUser", answer.clone()),
             ("AdminGetUser", answer.clone()),
         ]);
-        assert_eq!(accounts.ensure(&alice(), None).await, Ok(Ensured::Unchanged), "{answer:?}");
-        assert_eq!(accounts.plan(&alice(), None).await, Ok(Planned::Unchanged), "{answer:?}");
+        assert_eq!(accounts.ensure(&alice(), None).await, Ok(expected), "{answer:?}");
+        assert_eq!(accounts.plan(&alice(), None).await, Ok(expected), "{answer:?}");
         assert_eq!(noted.all().len(), 3);
     }
 }
