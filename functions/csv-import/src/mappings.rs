@@ -25,16 +25,34 @@ pub(crate) async fn store(
     let (lines, requests) = requests(system, run, rows);
     let again = if turn.is_first() { Vec::new() } else { requests.clone() };
     let mut answers = store.store_many(requests).await;
-    let is_conflict = |answer: &Result<Stored, StoreError>| matches!(answer, Ok(Stored::Conflict { .. }));
-    let (places, again): (Vec<usize>, Vec<StoreRequest>) =
-        again.into_iter().enumerate().filter(|(place, _)| is_conflict(&answers[*place])).unzip();
-    if !again.is_empty() {
+    let early = early_conflicts(&again, &answers);
+    if !early.is_empty() {
         turn.first().await;
-        for (place, answer) in places.into_iter().zip(store.store_many(again).await) {
+        let again = early.iter().map(|place| again[*place].clone()).collect();
+        for (place, answer) in early.into_iter().zip(store.store_many(again).await) {
             answers[place] = answer;
         }
     }
     settled(&lines, answers)
+}
+
+/// The rows that may have come before an earlier unit's. A row whose person, external id or owner a later row of its own
+/// unit has changed is none: it was decided in its place, and would now come after that row.
+fn early_conflicts(requests: &[StoreRequest], answers: &[Result<Stored, StoreError>]) -> Vec<usize> {
+    let owner = |place: usize| match &answers[place] {
+        Ok(Stored::Conflict { owner }) => Some(owner),
+        _ => None,
+    };
+    let is_early = |place: &usize| {
+        let Some(owner_here) = owner(*place) else { return false };
+        let row = &requests[*place];
+        let mut later =
+            (*place + 1..requests.len()).filter(|later| owner(*later).is_none()).map(|later| &requests[later]);
+        later.all(|later| {
+            later.username != *owner_here && later.username != row.username && later.external_id != row.external_id
+        })
+    };
+    (0..requests.len()).filter(is_early).collect()
 }
 
 /// What [`store`] would do; `planner` remembers what earlier rows would have done.

@@ -25,7 +25,7 @@ async fn reports_hold_line_columns_outcome_and_reason_and_can_be_dropped_back_in
     3,grace,''@sum,,,rejected,the external id is empty
     6,"bar
     bara","a, b",4,no address,rejected,the username holds the control character U+000A at character 4; remove it; the e-mail is not a valid address (Missing separator character '@'.)
-    8,extra,cells,5,,rejected,the row has 5 cells and the header has 4; put a value that holds the delimiter in quotes,6
+    8,extra,cells,5,,rejected,the row's number of cells is 5 and the header's 4; put a value that holds the delimiter in quotes,6
     "#);
 
     // As it is, the same rows fail again; and the report of the report is the same but for the lines.
