@@ -110,3 +110,56 @@ fn verdict(answer: Result<Stored, StoreError>) -> Verdict {
 pub(crate) fn failed(error: &StoreError) -> Verdict {
     Verdict::new(Outcome::Failed, format!("{error}; drop this row in again"))
 }
+
+#[cfg(test)]
+mod tests {
+    use crosswalk_identity::{ExternalId, Username};
+
+    use super::*;
+
+    fn name(text: &str) -> Username {
+        Username::parse(text).unwrap()
+    }
+
+    fn claim(username: &str, external_id: &str) -> StoreRequest {
+        StoreRequest {
+            username: name(username),
+            system: System::parse("nemo").unwrap(),
+            external_id: ExternalId::parse(external_id).unwrap(),
+            email: Change::Keep,
+            notes: Change::Keep,
+            mark: Mark::line("run", 2),
+        }
+    }
+
+    fn held_by(owner: &str) -> Result<Stored, StoreError> {
+        Ok(Stored::Conflict { owner: name(owner) })
+    }
+
+    /// What was done matters not, only that it is no conflict.
+    fn done() -> Result<Stored, StoreError> {
+        Err(StoreError::Cursor)
+    }
+
+    #[test]
+    fn a_conflict_is_early_unless_a_later_row_of_its_unit_tells_otherwise() {
+        let cases = [
+            ("nothing follows", claim("zoe", "9"), true),
+            ("its owner moves on below", claim("ann", "8"), false),
+            ("its person takes another id below", claim("ben", "8"), false),
+            ("another takes its id below", claim("zoe", "7"), false),
+        ];
+        for (case, later, early) in cases {
+            let requests = [claim("ben", "7"), later];
+            let found = early_conflicts(&requests, &[held_by("ann"), done()]);
+            assert_eq!(found, if early { vec![0] } else { vec![] }, "{case}");
+        }
+    }
+
+    #[test]
+    fn conflicts_of_one_chain_are_all_early() {
+        let requests = [claim("b", "1"), claim("c", "2"), claim("d", "3")];
+        assert_eq!(early_conflicts(&requests, &[held_by("a"), held_by("b"), held_by("c")]), [0, 1, 2]);
+        assert_eq!(early_conflicts(&[], &[done()]), [0; 0]);
+    }
+}

@@ -228,11 +228,14 @@ async fn a_move_passes_the_id_on() {
     assert_eq!(items[0]["stored_by"], answer.header("x-request-id"));
     ask(&router, "GET", "/people/erin@example.org/identifiers/nemo", None).await.problem(StatusCode::NOT_FOUND);
 
+    let answer = post(moved("erin@example.org", "frank@example.org")).await;
+    assert!(answer.problem(StatusCode::CONFLICT).contains("holds this external id already"));
+
     let answer = post(moved("erin@example.org", "ivy@example.org")).await;
     assert!(answer.problem(StatusCode::CONFLICT).contains("`from` does not hold"));
     assert_eq!(answer.body["owner"], "frank@example.org");
     let answer = post(moved("frank@example.org", "Gina@example.org")).await;
-    assert!(answer.problem(StatusCode::CONFLICT).contains("`to` already has"));
+    assert!(answer.problem(StatusCode::CONFLICT).contains("`to` has another"));
     assert_eq!(answer.body["owner"].as_str().unwrap().to_lowercase(), "gina@example.org");
 
     let answer = post(json!({"external_id": "9999", "from": "a", "to": "b"})).await;
