@@ -181,8 +181,7 @@ pub fn importer(aws: &Testbed, environment: &Environment, clock: Clock) -> anyho
 
 /// An S3 client with path-style addresses, which every emulator takes.
 pub fn s3_client(aws: &Testbed) -> aws_sdk_s3::Client {
-    let config = aws_sdk_s3::config::Builder::from(&aws.config).force_path_style(true).build();
-    aws_sdk_s3::Client::from_conf(config)
+    crosswalk_local_aws::s3_client(&aws.config)
 }
 
 /// The rows of a report file.

@@ -187,12 +187,7 @@ impl Importer {
     }
 
     fn s3(&self) -> &aws_sdk_s3::Client {
-        self.s3.get_or_init(|| {
-            // An emulator has no host name a bucket.
-            let path_style = self.config.endpoint_url().is_some();
-            let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(path_style).build();
-            aws_sdk_s3::Client::from_conf(config)
-        })
+        self.s3.get_or_init(|| source::s3_client(&self.config))
     }
 
     /// Does `work` under a lease, writes the summary and then the run's end.

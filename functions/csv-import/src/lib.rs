@@ -34,4 +34,4 @@ pub use import::{Ended, ImportError, ImportRequest, Importer};
 pub use kind::{KNOWN_PREFIXES, Kind, KindError};
 pub use outcome::RowResult;
 pub use settings::{ImportSettings, settings};
-pub use source::Source;
+pub use source::{Source, s3_client};

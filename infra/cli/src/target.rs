@@ -91,11 +91,9 @@ impl Target {
         Ok(Table::new(aws_sdk_dynamodb::Client::new(&self.config), name))
     }
 
-    /// A client for the bucket. An emulator has no host name a bucket.
+    /// A client for the bucket.
     pub(crate) fn s3(&self) -> aws_sdk_s3::Client {
-        let path_style = self.config.endpoint_url().is_some();
-        let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(path_style).build();
-        aws_sdk_s3::Client::from_conf(config)
+        crosswalk_csv_import::s3_client(&self.config)
     }
 
     /// The bucket's name, if one is named.
