@@ -6,11 +6,11 @@
 //! all runs in one partition, `RUNS`, by the time of their start: there are few enough (one a file), and one order serves
 //! both "all" and "of a kind".
 
+pub mod files;
 mod keeper;
+mod ledger;
 mod lease;
 mod listing;
-mod outcome;
-mod reasons;
 mod record;
 pub mod run_id;
 mod stored;
@@ -20,12 +20,13 @@ use std::time::Duration;
 use crosswalk_function_kit::{Clock, Entropy};
 use crosswalk_identifier_store::{Calls, Table};
 
+// A run's record is made of them, so whoever uses runs finds them here.
+pub use crosswalk_reconcile::{Counts, Outcome, ReasonCount, Reasons};
 pub use keeper::Keeper;
+pub use ledger::{Begin, Held, Ledger};
 pub use lease::{Claim, Lease, RunError};
 pub use listing::Waited;
-pub use outcome::{Counts, Outcome};
-pub use reasons::Reasons;
-pub use record::{Progress, ReasonCount, Reports, RunRecord, RunState};
+pub use record::{Progress, Reports, RunRecord, RunState, Traffic};
 
 /// Run records. Clones share one client.
 #[derive(Clone, Debug)]

@@ -1,8 +1,10 @@
+use std::collections::BTreeMap;
+
 use crosswalk_identity::times;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Counts;
+use crosswalk_reconcile::{Counts, ReasonCount};
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,15 +42,6 @@ pub struct Reports {
     pub summary: Option<String>,
 }
 
-/// A reason and how many rows had it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReasonCount {
-    /// In words, without personal data.
-    pub reason: String,
-    /// Rows.
-    pub count: u64,
-}
-
 /// A run, the same for every way. Its JSON is the API's and `summary.json`'s; clients ignore fields that they don't know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
@@ -75,8 +68,34 @@ pub struct RunRecord {
     /// Where its reports are.
     pub reports: Reports,
     /// The most frequent reasons of unsuccessful rows (or of the failed run), most frequent first, at most
-    /// [`Reasons::MOST`](crate::Reasons::MOST).
+    /// [`Reasons::MOST`](crosswalk_reconcile::Reasons::MOST).
     pub reasons: Vec<ReasonCount>,
+    /// What is done and should be known, most frequent first: names that the target filters, a deprecation, … Absent
+    /// where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<ReasonCount>,
+    /// The counts of each kind of thing (`people`, `teams`), whose sum `counts` is; absent in the ways that have but one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<String, Counts>,
+    /// The calls to each outside system (`keycloak`, `glean`); absent in the ways that do not count them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub traffic: BTreeMap<String, Traffic>,
+    /// The hash of the plan; absent in the ways that have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+}
+
+/// The calls to an outside system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Requests that were sent, repeated ones included.
+    pub requests: u64,
+    /// Of these, how many repeated an earlier one.
+    pub retries: u64,
+    /// Bytes of the requests' bodies.
+    pub bytes_sent: u64,
+    /// Bytes of the answers' bodies.
+    pub bytes_received: u64,
 }
 
 impl RunRecord {
@@ -94,6 +113,10 @@ impl RunRecord {
             counts: Counts::default(),
             reports: Reports::default(),
             reasons: Vec::new(),
+            warnings: Vec::new(),
+            parts: BTreeMap::new(),
+            traffic: BTreeMap::new(),
+            plan: None,
         }
     }
 }

@@ -24,6 +24,20 @@ pub fn for_object(bucket: &str, key: &str, version: Option<&str>, sequencer: &st
     format!("import-{}", hex::encode(&digest[..16]))
 }
 
+/// The id of the run that a schedule's event stands for: `<way>-` and 32 hex digits.
+///
+/// `schedule` is the schedule's ARN or name, `scheduled_at` the time for which it was planned: the Scheduler delivers one
+/// event several times under the same two. (Its execution id is a new one at each attempt.)
+pub fn for_schedule(way: &str, schedule: &str, scheduled_at: jiff::Timestamp) -> String {
+    let mut hash = Sha256::new();
+    for part in [schedule, &crosswalk_identity::times::text(scheduled_at)] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let digest = hash.finalize();
+    format!("{way}-{}", hex::encode(&digest[..16]))
+}
+
 /// The id of a run that a person starts: `<way>-` and 32 hex digits, new each time.
 pub fn random(way: &str, entropy: &Entropy) -> String {
     format!("{way}-{}", entropy.uuid().simple())

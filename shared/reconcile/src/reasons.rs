@@ -1,7 +1,16 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use crate::ReasonCount;
+use serde::{Deserialize, Serialize};
+
+/// A reason and how many rows had it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReasonCount {
+    /// In words, without personal data.
+    pub reason: String,
+    /// Rows.
+    pub count: u64,
+}
 
 /// Counts the reasons of unsuccessful rows in bounded memory, however many rows there are.
 ///
