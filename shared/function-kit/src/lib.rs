@@ -8,6 +8,7 @@ mod deadline;
 mod entropy;
 #[cfg(test)]
 mod fake_http;
+pub mod http;
 pub mod logs;
 pub mod rate;
 pub mod retry;

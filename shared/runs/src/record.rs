@@ -94,8 +94,9 @@ pub struct Traffic {
     pub retries: u64,
     /// Bytes of the requests' bodies.
     pub bytes_sent: u64,
-    /// Bytes of the answers' bodies.
-    pub bytes_received: u64,
+    /// Bytes of the answers' bodies; absent where the client library does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_received: Option<u64>,
 }
 
 impl RunRecord {
