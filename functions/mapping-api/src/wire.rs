@@ -3,6 +3,8 @@
 //! Absent values are null, times RFC 3339 in UTC. Fields may be added later; clients ignore what they don't know. What
 //! comes in is read strictly: an unknown field is refused, as it may be a misspelt known one.
 
+use std::collections::BTreeMap;
+
 use crosswalk_identifier_store::{self as store, Change};
 use crosswalk_identity::{self as identity, Email, ExternalId, Username, times};
 use crosswalk_people as people;
@@ -245,18 +247,18 @@ pub struct Runs {
     pub items: Vec<Run>,
 }
 
-/// A run: one execution of an import (or, later, of another way), the same as in its `summary.json`.
+/// A run: one execution of an import, an export or another way, the same as in its `summary.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Run {
     /// The run's id.
     pub id: String,
-    /// `leave-admins`, `mappings`, `employers`; `import` for a file whose kind is not known.
+    /// `leave-admins`, `mappings`, `employers`, `people-export`; `import` for a file whose kind is not known.
     pub kind: String,
     /// Where it stands.
     pub state: RunState,
     /// Whether it only planned.
     pub dry_run: bool,
-    /// What it read: `s3://bucket/key`, or a file's name.
+    /// What it read: `s3://bucket/key`, a file's name, or `keycloak:<realm>`.
     pub source: String,
     /// When it began.
     #[serde(with = "times")]
@@ -274,6 +276,19 @@ pub struct Run {
     pub reports: Reports,
     /// Why rows did not succeed, most frequent first.
     pub reasons: Vec<Reason>,
+    /// What was done and should be known, most frequent first; absent where there is nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Reason>,
+    /// The counts of each kind of thing (`people`, `teams`), whose sum `counts` is; absent in the ways that have but one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<String, Counts>,
+    /// The calls to each outside system (`keycloak`, `glean`); absent in the ways that do not count them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub traffic: BTreeMap<String, Traffic>,
+    /// The hash of the plan that was applied; absent in the ways that have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub plan: Option<String>,
 }
 
 /// Where a run stands.
@@ -337,6 +352,21 @@ pub struct Counts {
     pub deleted: Option<u64>,
 }
 
+/// The calls to an outside system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Traffic {
+    /// Requests that were sent, repeated ones included.
+    pub requests: u64,
+    /// Of these, how many repeated an earlier one.
+    pub retries: u64,
+    /// Bytes of the requests' bodies.
+    pub bytes_sent: u64,
+    /// Bytes of the answers' bodies; absent where they are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub bytes_received: Option<u64>,
+}
+
 /// The keys of a run's reports in the bucket; null for one that was not written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reports {
@@ -377,30 +407,53 @@ impl From<runs::RunRecord> for Run {
             started_at: record.started_at,
             ended_at: record.ended_at,
             progress: Progress { rows: progress.rows, bytes: progress.bytes, percent: progress.percent },
-            counts: Counts {
-                read: counts.read,
-                created: counts.created,
-                updated: counts.updated,
-                unchanged: counts.unchanged,
-                verified: counts.verified,
-                rejected: counts.rejected,
-                conflict: counts.conflict,
-                failed: counts.failed,
-                skipped: counts.skipped,
-                deactivated: counts.deactivated,
-                reactivated: counts.reactivated,
-                deleted: counts.deleted,
-            },
+            counts: counts.into(),
             reports: Reports {
                 succeeded: record.reports.succeeded,
                 failed: record.reports.failed,
                 summary: record.reports.summary,
             },
-            reasons: record
-                .reasons
-                .into_iter()
-                .map(|reason| Reason { reason: reason.reason, count: reason.count })
-                .collect(),
+            reasons: record.reasons.into_iter().map(Into::into).collect(),
+            warnings: record.warnings.into_iter().map(Into::into).collect(),
+            parts: record.parts.into_iter().map(|(part, counts)| (part, counts.into())).collect(),
+            traffic: record.traffic.into_iter().map(|(system, traffic)| (system, traffic.into())).collect(),
+            plan: record.plan,
+        }
+    }
+}
+
+impl From<runs::Counts> for Counts {
+    fn from(counts: runs::Counts) -> Self {
+        Self {
+            read: counts.read,
+            created: counts.created,
+            updated: counts.updated,
+            unchanged: counts.unchanged,
+            verified: counts.verified,
+            rejected: counts.rejected,
+            conflict: counts.conflict,
+            failed: counts.failed,
+            skipped: counts.skipped,
+            deactivated: counts.deactivated,
+            reactivated: counts.reactivated,
+            deleted: counts.deleted,
+        }
+    }
+}
+
+impl From<runs::ReasonCount> for Reason {
+    fn from(reason: runs::ReasonCount) -> Self {
+        Self { reason: reason.reason, count: reason.count }
+    }
+}
+
+impl From<runs::Traffic> for Traffic {
+    fn from(traffic: runs::Traffic) -> Self {
+        Self {
+            requests: traffic.requests,
+            retries: traffic.retries,
+            bytes_sent: traffic.bytes_sent,
+            bytes_received: traffic.bytes_received,
         }
     }
 }
@@ -465,6 +518,32 @@ mod tests {
             let json = serde_json::to_value(&record).unwrap();
             assert_eq!(serde_json::to_value(Run::from(record)).unwrap(), json);
         }
+    }
+
+    #[test]
+    fn what_only_some_ways_have_is_absent_in_the_others() {
+        let mut json = json!({
+            "id": "r1", "kind": "people-export", "state": "partly", "dry_run": false, "source": "keycloak:staff",
+            "started_at": "2026-11-22T10:00:00.000Z", "ended_at": "2026-11-22T10:00:09.000Z",
+            "progress": {"rows": 3, "bytes": 0, "percent": null},
+            "counts": {"read": 3, "created": 2, "updated": 0, "unchanged": 0, "verified": 0, "rejected": 1,
+                "conflict": 0, "failed": 0, "skipped": 0},
+            "reports": {"succeeded": null, "failed": null, "summary": null},
+            "reasons": [],
+        });
+        let plain: runs::RunRecord = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(serde_json::to_value(Run::from(plain)).unwrap(), json);
+
+        json["warnings"] = json!([{"reason": "Glean does not show this name", "count": 1}]);
+        json["parts"] = json!({"people": json["counts"], "teams": {"read": 0, "created": 0, "updated": 0,
+            "unchanged": 0, "verified": 0, "rejected": 0, "conflict": 0, "failed": 0, "skipped": 0, "deleted": 4}});
+        json["traffic"] = json!({"glean": {"requests": 5, "retries": 1, "bytes_sent": 900, "bytes_received": 7},
+            "keycloak": {"requests": 9, "retries": 0, "bytes_sent": 60}});
+        json["plan"] = json!("00112233445566ff");
+        let full: runs::RunRecord = serde_json::from_value(json.clone()).unwrap();
+        let shown = Run::from(full);
+        assert_eq!(serde_json::to_value(&shown).unwrap(), json);
+        assert_eq!(serde_json::from_value::<Run>(json).unwrap(), shown);
     }
 
     #[test]
