@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 
+use crate::Deadline;
+
 /// How long and how often to try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retries {
@@ -60,6 +62,33 @@ where
     attempt.retry(FullJitter(retries)).sleep(tokio::time::sleep).when(|error| transient(error)).await
 }
 
+/// The longest wait that the other side is granted, whatever it asks for.
+pub const LONGEST_TOLD: Duration = Duration::from_secs(5 * 60);
+
+/// As [`retry`], where the other side may say in an error how long to stay away (`told`: Retry-After). It is then left
+/// alone at least that long, [`LONGEST_TOLD`] at most, and the pause that would have been taken anyway lies on top, so that
+/// callers who were told the same do not come back together. A pause that would not end before `deadline` is not begun:
+/// the error comes at once, while there is time to deal with it.
+///
+/// # Errors
+/// The last attempt's error.
+pub async fn retry_as_told<T, E, Fut>(
+    retries: Retries,
+    deadline: Deadline,
+    transient: impl Fn(&E) -> bool,
+    told: impl Fn(&E) -> Option<Duration>,
+    attempt: impl FnMut() -> Fut,
+) -> Result<T, E>
+where
+    Fut: Future<Output = Result<T, E>>,
+{
+    let pause = |error: &E, pause: Option<Duration>| {
+        let pause = pause? + told(error).unwrap_or_default().min(LONGEST_TOLD);
+        deadline.left().is_none_or(|left| pause < left).then_some(pause)
+    };
+    attempt.retry(FullJitter(retries)).sleep(tokio::time::sleep).when(|error| transient(error)).adjust(pause).await
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -102,6 +131,63 @@ mod tests {
     async fn it_gives_up() {
         let (result, calls, _) = attempts(usize::MAX, "transient").await;
         assert_eq!((result, calls), (Err("transient"), 5));
+    }
+
+    /// Fails `failures` times, asking to be left alone for `told`; the deadline is `left` away.
+    async fn told_attempts(
+        failures: usize,
+        told: Option<Duration>,
+        left: Option<Duration>,
+    ) -> (Result<usize, &'static str>, usize, Duration) {
+        let calls = AtomicUsize::new(0);
+        let began = Instant::now();
+        let deadline = left.map_or(Deadline::NONE, Deadline::within);
+        let result = retry_as_told(
+            RETRIES,
+            deadline,
+            |error| *error == "transient",
+            |_| told,
+            async || {
+                let call = calls.fetch_add(1, Ordering::Relaxed);
+                if call < failures { Err("transient") } else { Ok(call) }
+            },
+        )
+        .await;
+        (result, calls.into_inner(), began.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_to_be_left_alone_is() {
+        for _ in 0..20 {
+            let (result, _, took) = told_attempts(2, Some(Duration::from_secs(30)), None).await;
+            assert_eq!(result, Ok(2));
+            // Two waits, and two pauses of at most 1 and 2 seconds; tokio's timer rounds each up to a millisecond.
+            assert!(took >= Duration::from_secs(60) && took <= Duration::from_millis(63_002), "{took:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn but_for_five_minutes_at_most() {
+        let (result, _, took) = told_attempts(1, Some(Duration::MAX), None).await;
+        assert_eq!(result, Ok(1));
+        assert!(took >= LONGEST_TOLD && took <= LONGEST_TOLD + Duration::from_millis(1_001), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_for_nothing_gets_the_usual_pauses() {
+        let (result, calls, took) = told_attempts(usize::MAX, None, None).await;
+        assert_eq!((result, calls), (Err("transient"), 5));
+        assert!(took <= Duration::from_millis(11_004), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_past_the_deadline_is_not_begun() {
+        let wait = Some(Duration::from_secs(30));
+        assert_eq!(told_attempts(2, wait, wait).await, (Err("transient"), 1, Duration::ZERO));
+        let (result, calls, took) = told_attempts(3, wait, Some(Duration::from_secs(60))).await;
+        assert_eq!((result, calls), (Err("transient"), 2));
+        assert!(took < Duration::from_secs(32), "{took:?}");
+        assert_eq!(told_attempts(2, wait, Some(Duration::from_secs(90))).await.0, Ok(2));
     }
 
     #[test]
