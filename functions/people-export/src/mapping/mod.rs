@@ -1,5 +1,8 @@
 //! What Glean is to hold, derived from a realm.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use crosswalk_reconcile::Outcome;
 
 use crate::glean::types::{Employee, Team};
@@ -32,6 +35,16 @@ pub enum Kind {
     Team,
 }
 
+/// The word, as in JSON.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Person => "person",
+            Self::Team => "team",
+        })
+    }
+}
+
 /// Why a user or a group is not exported.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LeftOut {
@@ -46,7 +59,7 @@ pub struct LeftOut {
     /// Rejected, conflict or skipped.
     pub outcome: Outcome,
     /// Why, and what to do; without personal data.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
 }
 
 /// Something to know about what is exported.
@@ -59,7 +72,7 @@ pub struct Warning {
     /// The username, or the group's path.
     pub name: String,
     /// What, and what to do; without personal data.
-    pub text: &'static str,
+    pub text: Cow<'static, str>,
 }
 
 /// How users become people and groups become teams.
@@ -86,14 +99,14 @@ impl Mapping {
     }
 }
 
-impl std::fmt::Debug for LeftOut {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "LeftOut({:?} {}, {}: {})", self.kind, self.id, self.outcome, self.reason)
     }
 }
 
-impl std::fmt::Debug for Warning {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Warning({:?} {}: {})", self.kind, self.id, self.text)
     }
 }
