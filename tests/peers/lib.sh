@@ -7,13 +7,15 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/cros
 
 work=$(mktemp -d)
 server_pid=
+# A peer whose server takes longer sets its own.
+start_seconds=60 stop_seconds=5
 
 # Ends the server and removes the work folder, however the script ends.
 clean_up() {
     local status=$?
     if [ -n "$server_pid" ] && kill -0 "$server_pid" 2>/dev/null; then
         kill "$server_pid" 2>/dev/null || true
-        for _ in $(seq 50); do kill -0 "$server_pid" 2>/dev/null || break; sleep 0.1; done
+        for _ in $(seq $((stop_seconds * 10))); do kill -0 "$server_pid" 2>/dev/null || break; sleep 0.1; done
         kill -9 "$server_pid" 2>/dev/null || true
     fi
     if [ "$status" -ne 0 ] && [ -f "$work/server.log" ]; then
@@ -42,13 +44,13 @@ start() {
     server_pid=$!
 }
 
-# wait_for_http URL STATUS: until URL answers with STATUS, 60 s at most.
+# wait_for_http URL STATUS: until URL answers with STATUS, start_seconds at most.
 wait_for_http() {
-    for _ in $(seq 300); do
+    for _ in $(seq $((start_seconds * 5))); do
         kill -0 "$server_pid" 2>/dev/null || { echo "peer: the server ended before it served" >&2; exit 1; }
         if [ "$(curl -s -o /dev/null -w '%{http_code}' --max-time 2 "$1")" = "$2" ]; then return; fi
         sleep 0.2
     done
-    echo "peer: $1 did not answer $2 within 60 s" >&2
+    echo "peer: $1 did not answer $2 within $start_seconds s" >&2
     exit 1
 }
