@@ -127,6 +127,25 @@ impl Counts {
         }
     }
 
+    /// These and those together; what is removed is known if either knows it.
+    pub fn plus(&self, other: &Self) -> Self {
+        let sum = |one: Option<u64>, two: Option<u64>| one.map_or(two, |one| Some(one + two.unwrap_or(0)));
+        Self {
+            read: self.read + other.read,
+            created: self.created + other.created,
+            updated: self.updated + other.updated,
+            unchanged: self.unchanged + other.unchanged,
+            verified: self.verified + other.verified,
+            rejected: self.rejected + other.rejected,
+            conflict: self.conflict + other.conflict,
+            failed: self.failed + other.failed,
+            skipped: self.skipped + other.skipped,
+            deactivated: sum(self.deactivated, other.deactivated),
+            reactivated: sum(self.reactivated, other.reactivated),
+            deleted: sum(self.deleted, other.deleted),
+        }
+    }
+
     /// Rows that are not as the file wants them.
     pub fn unsuccessful(&self) -> u64 {
         self.rejected + self.conflict + self.failed + self.skipped
@@ -151,6 +170,18 @@ mod tests {
         }
         let unsuccessful: u64 = Outcome::ALL.into_iter().filter(|o| !o.is_success()).map(|o| counts.of(o)).sum();
         assert_eq!(counts.unsuccessful(), unsuccessful);
+    }
+
+    #[test]
+    fn counts_add_up() {
+        let mut one = Counts { deleted: Some(2), ..Counts::default() };
+        let mut other = Counts { deactivated: Some(1), ..Counts::default() };
+        Outcome::ALL.into_iter().for_each(|outcome| one.add(outcome));
+        Outcome::ALL.into_iter().for_each(|outcome| other.add(outcome));
+        let sum = one.plus(&other);
+        assert_eq!(sum.read, 16);
+        assert!(Outcome::ALL.into_iter().all(|outcome| sum.of(outcome) == 2));
+        assert_eq!((sum.deleted, sum.deactivated, sum.reactivated), (Some(2), Some(1), None));
     }
 
     #[test]
