@@ -89,14 +89,25 @@ pub fn markdown_table(settings: &[Setting]) -> String {
     table
 }
 
-/// The settings as a file of `NAME=value` lines to fill in: what is required is open, the rest is commented out.
+/// A value as a POSIX shell reads it back, whatever it holds.
+pub fn shell_quoted(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+=,".contains(c);
+    if !value.is_empty() && value.chars().all(plain) {
+        value.to_owned()
+    } else {
+        format!("'{}'", value.replace('\'', "'\\''"))
+    }
+}
+
+/// The settings as a file of `NAME=value` lines to fill in, which a shell reads: what is required is open, the rest is
+/// commented out.
 pub fn env_file(settings: &[Setting]) -> String {
     let mut file = String::new();
     for setting in settings {
         let (mark, value, note) = match setting.default {
-            Default::Required => ("", "", " (required)"),
-            Default::None => ("# ", "", ""),
-            Default::Value(value) => ("# ", value, ""),
+            Default::Required => ("", String::new(), " (required)"),
+            Default::None => ("# ", String::new(), ""),
+            Default::Value(value) => ("# ", shell_quoted(value), ""),
         };
         file.push_str(&format!("# {}{note}\n{mark}{}={value}\n", setting.meaning, setting.name));
         if setting.secret {
@@ -276,6 +287,15 @@ mod tests {
              # the token (required)\nAPI_TOKEN=\n\
              # or the id of a secret in Secrets Manager, with #key for one key of a JSON secret\n# API_TOKEN_SECRET_ID=\n\n"
         );
+    }
+
+    #[test]
+    fn shells_read_values_back() {
+        assert_eq!(shell_quoted("http://127.0.0.1:4566"), "http://127.0.0.1:4566");
+        assert_eq!(shell_quoted("it's $HOME"), "'it'\\''s $HOME'");
+        assert_eq!(shell_quoted(""), "''");
+        let json = Setting::with_default("FIELDS", r#"{"a": "b c"}"#, "which goes where");
+        assert_eq!(env_file(&[json]), "# which goes where\n# FIELDS='{\"a\": \"b c\"}'\n\n");
     }
 
     #[test]
