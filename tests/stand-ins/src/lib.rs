@@ -1,1 +1,14 @@
-//! Stand-ins for outside systems, for tests and the demo. They are not the systems: each says what it checks.
+//! Stand-ins for outside systems, for tests, the demo and measurements. **They are not the systems**: each behaves as the
+//! system's documentation says, as far as Crosswalk uses it, and each module says what it checks and what it does not.
+//!
+//! | stand-in | stands for | checks | does not |
+//! |---|---|---|---|
+//! | [`keycloak::KeycloakStandIn`] | the Admin REST API of Keycloak 26, for reading users and groups | client, token, paths, parameters | search, store, roles; say anything about Keycloak's speed |
+//! | [`glean::GleanStandIn`] | Glean's Indexing API for people and teams | token, bodies (strictly), the upload protocol | index, search, process; know Glean's own limits |
+//!
+//! Both listen on loopback, have a thread and a runtime of their own (a server that is started inside a test's runtime
+//! dies with it), and stop when they are dropped. Both fail on demand: see their `Faults`.
+
+pub mod glean;
+pub mod keycloak;
+mod server;

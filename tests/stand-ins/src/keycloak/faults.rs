@@ -1,0 +1,95 @@
+//! What the stand-in does wrong on demand.
+
+use std::time::Duration;
+
+use super::realm::RealmSpec;
+
+/// The kinds of requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// The token endpoint.
+    Token,
+    /// `users`.
+    Users,
+    /// `users/count`.
+    UsersCount,
+    /// `groups`.
+    Groups,
+    /// `groups/count`.
+    GroupsCount,
+    /// `groups/{id}/children`.
+    Children,
+    /// `groups/{id}/members`.
+    Members,
+    /// Anything else: always a mistake.
+    Other,
+}
+
+/// What the stand-in does wrong, until it is told otherwise. The default is nothing.
+#[derive(Debug, Default)]
+pub struct Faults {
+    /// Every k-th place (k at least 2) of the listing of users holds one that is filtered out after paging and counted
+    /// nowhere, so that pages are short before the end.
+    pub short_pages: Option<usize>,
+    /// These pages break off in the middle of their body.
+    pub cut: Option<Cut>,
+    /// `users` gives its first page whatever was asked for.
+    pub repeat_first_page: bool,
+    /// `users/count` is off by so many.
+    pub count_off_by: i64,
+    /// The token's client lacks `view-users`: listings are empty and counts zero, with status 200.
+    pub blind: bool,
+    /// Everything but the token is refused with 403.
+    pub forbidden: bool,
+    /// So many of the next requests are answered 401, and their tokens are forgotten.
+    pub unauthorized: u32,
+    /// Every k-th request, tokens included, gets a status instead of its answer.
+    pub every: Option<Every>,
+    /// Each request waits so long before it is answered.
+    pub latency: Duration,
+    /// After a page of users has been made, the realm changes.
+    pub between_pages: Vec<Between>,
+}
+
+/// Pages that break off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// Of these requests.
+    pub kind: Kind,
+    /// The n-th page, from 1, by what was asked for (`first` / `max` + 1).
+    pub page: usize,
+    /// So many times; each time without a number.
+    pub times: Option<u32>,
+}
+
+/// A status every k-th request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Every {
+    /// How often: 3 means the third, the sixth, …
+    pub kth: u64,
+    /// Such as 429 or 503.
+    pub status: u16,
+    /// `Retry-After`, in seconds.
+    pub retry_after: Option<u32>,
+}
+
+/// A change of the realm while it is read. It is made once.
+pub struct Between {
+    /// After the n-th page of users, from 1, by what was asked for.
+    pub after_page: usize,
+    /// The change.
+    pub change: Box<dyn FnOnce(&mut RealmSpec) + Send>,
+}
+
+impl Between {
+    /// A change after a page.
+    pub fn new(after_page: usize, change: impl FnOnce(&mut RealmSpec) + Send + 'static) -> Self {
+        Self { after_page, change: Box::new(change) }
+    }
+}
+
+impl std::fmt::Debug for Between {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Between(page {})", self.after_page)
+    }
+}
