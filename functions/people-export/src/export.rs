@@ -1,20 +1,28 @@
 //! One run: take the turn, read, plan, pass the guard, send, end.
 
+use aws_config::SdkConfig;
 use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
-use crosswalk_reconcile::Plan;
-use crosswalk_runs::files::Files;
-use crosswalk_runs::{Ledger, RunRecord};
+use crosswalk_identifier_store::Table;
+use crosswalk_reconcile::{Plan, Tripped, guard};
+use crosswalk_runs::files::{Files, FilesError};
+use crosswalk_runs::{Begin, Counts, Held, Ledger, Progress, ReasonCount, RunError, RunRecord, RunState, Runs};
 use jiff::Timestamp;
 
-use crate::ExportSettings;
-use crate::glean::Mode;
-use crate::keycloak::Reading;
-use crate::mapping::{Desired, Kind};
-use crate::plan::Step;
+use crate::apply::{Applied, Apply};
+use crate::event::WAY;
+use crate::glean::{Glean, Mode};
+use crate::keycloak::{Keycloak, Reading};
+use crate::mapping::{Desired, Kind, Mapping};
+use crate::outcome::{Settled, settle};
+use crate::plan::{Planned, Scope, Step, plan};
+use crate::report;
+use crate::settings::Kept;
+use crate::state::{self, State};
+use crate::{ExportSettings, apply};
 
 /// What to do.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportRequest {
     /// The run's id: the same for a repeat of the same event.
     pub run_id: String,
@@ -22,9 +30,9 @@ pub struct ExportRequest {
     pub delivery: String,
     /// Another way of sending than the settings say.
     pub mode: Option<Mode>,
-    /// Only so many users, another number than the settings say.
+    /// Only so many people, another number than the settings say.
     pub max_users: Option<usize>,
-    /// Let a plan through that removes more than the guard allows.
+    /// Let a plan through that deletes more than the guard allows.
     pub allow_removals: bool,
 }
 
@@ -60,22 +68,31 @@ pub struct DryRun {
     pub plan: Plan<Step>,
     /// People and teams as they would be sent, and who is left out.
     pub desired: Desired,
+    /// Who is not exported, and why.
+    pub rows: Vec<report::Row>,
     /// What the guard says, if it would stop the run.
     pub stopped: Option<String>,
 }
 
-/// Why a run did not come to an end: its turn was lost, or the record could not be written. What will not pass by itself is
-/// a run with state failed.
+/// Why a run did not come to an end. What will not pass by itself is a run with state failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
+    /// What was asked for cannot be had; nothing was begun.
+    #[error("{0}")]
+    Refused(String),
+    /// The realm cannot be read; a dry run's only.
+    #[error(transparent)]
+    Read(#[from] crate::keycloak::ReadError),
     /// The run's record, or the right to work on it.
     #[error(transparent)]
-    Run(#[from] crosswalk_runs::RunError),
+    Run(#[from] RunError),
     /// The state or a report.
     #[error(transparent)]
-    Files(#[from] crosswalk_runs::files::FilesError),
+    Files(#[from] FilesError),
+    /// An HTTP client cannot be built.
+    #[error("{0}")]
+    Client(String),
 }
-
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,52 +110,303 @@ pub enum Watched {
     },
 }
 
-/// Exports. Cheap to make: connections are made on first use.
+/// Is told how far a run is.
+pub(crate) type Watch<'a> = &'a (dyn Fn(Watched) + Send + Sync);
+
+/// Exports. Cheap to make: connections are made by each run for itself.
 pub struct Exporter {
     settings: ExportSettings,
     place: Place,
+    secrets: Secrets,
+    mapping: Mapping,
     clock: Clock,
     entropy: Entropy,
 }
 
+/// The clients of one run, so that what they count is this run's.
+struct Clients {
+    keycloak: Keycloak,
+    glean: Glean,
+}
+
+impl Place {
+    /// As the settings say; nothing is called or made yet.
+    pub fn new(kept: &Kept, config: &SdkConfig, clock: &Clock, entropy: &Entropy) -> Self {
+        match kept {
+            Kept::Aws { table, bucket } => {
+                let table = Table::new(aws_sdk_dynamodb::Client::new(config), table);
+                Self {
+                    ledger: Ledger::Table(Runs::new(table, clock.clone(), entropy.clone())),
+                    files: Files::Bucket { client: aws_sdk_s3::Client::new(config), bucket: bucket.clone() },
+                }
+            }
+            Kept::Folder(folder) => Self {
+                ledger: Ledger::Folder { folder: folder.clone(), clock: clock.clone() },
+                files: Files::Folder(folder.clone()),
+            },
+        }
+    }
+}
+
 impl Exporter {
     /// Nothing is called yet.
-    ///
-    /// # Errors
-    /// An HTTP client cannot be built.
-    pub fn new(
-        settings: ExportSettings,
-        place: Place,
-        _secrets: Secrets,
-        clock: Clock,
-        entropy: Entropy,
-    ) -> anyhow::Result<Self> {
-        Ok(Self { settings, place, clock, entropy })
+    pub fn new(settings: ExportSettings, place: Place, secrets: Secrets, clock: Clock, entropy: Entropy) -> Self {
+        let mapping = Mapping::new(settings.mapping.clone());
+        Self { settings, place, secrets, mapping, clock, entropy }
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &ExportSettings {
+        &self.settings
     }
 
     /// Exports once. `watch` is told how far it is.
     ///
     /// # Errors
-    /// What may pass: a repeat goes on.
+    /// What may pass: a repeat goes on. What will not is [`Exported::Ended`] with state failed, but for what was refused
+    /// before the run began.
     pub async fn export(
         &self,
-        _request: &ExportRequest,
-        _deadline: Deadline,
-        _watch: &(dyn Fn(Watched) + Send + Sync),
+        request: &ExportRequest,
+        deadline: Deadline,
+        watch: Watch<'_>,
     ) -> Result<Exported, ExportError> {
-        let _ = (&self.settings, &self.place, &self.clock, &self.entropy);
-        todo!()
+        let scope = self.scope(request)?;
+        if scope.mode == Mode::Bulk && scope.only.is_some() {
+            return Err(ExportError::Refused(
+                "MAX_USERS with a bulk upload would delete everybody else from Glean; use a dry run, or \
+                 GLEAN_USE_BULK_INDEX=false"
+                    .to_owned(),
+            ));
+        }
+        let clients = self.clients()?;
+        let record = self.begin(request, &clients);
+        let turn = format!("{WAY}#{}", state::target_id(&self.settings.glean.api_url));
+        let held = match self.place.ledger.begin(&record, &turn, &request.delivery).await? {
+            Begin::Ours(held) => held,
+            Begin::Succeeded(record) => return Ok(Exported::Ended(record)),
+            Begin::Busy { run, until } => return Ok(Exported::Busy { run, until }),
+        };
+        let run = held.record().id.clone();
+        tracing::info!(run, mode = %scope.mode, "the export begins");
+        let lost = held.lost();
+        let worked = tokio::select! {
+            worked = self.work(request, scope, deadline, &clients, &held, watch) => worked,
+            () = lost.cancelled() => Err(RunError::Lost { run: run.clone() }.into()),
+        };
+        let ended = match worked {
+            Ok(worked) => self.end(worked, &clients, held).await,
+            Err(error) => {
+                // A turn that was lost is not ours to give back; any other is, so that a repeat need not wait.
+                if !matches!(error, ExportError::Run(RunError::Lost { .. }))
+                    && let Err(error) = held.release().await
+                {
+                    tracing::warn!(run, %error, "the turn could not be given back; it lapses by itself");
+                }
+                Err(error)
+            }
+        };
+        match ended {
+            Ok(record) => {
+                log_end(&record);
+                Ok(Exported::Ended(record))
+            }
+            Err(error) => {
+                tracing::warn!(run, %error, "the export stops");
+                Err(error)
+            }
+        }
     }
 
-    /// Reads everything and plans; writes nothing anywhere.
+    /// Reads everything and plans; writes nothing anywhere, and takes no turn.
     ///
     /// # Errors
     /// The realm or the state cannot be read.
-    pub async fn dry_run(
-        &self,
-        _request: &ExportRequest,
-        _watch: &(dyn Fn(Watched) + Send + Sync),
-    ) -> Result<DryRun, ExportError> {
-        todo!()
+    pub async fn dry_run(&self, request: &ExportRequest, watch: Watch<'_>) -> Result<DryRun, ExportError> {
+        let scope = self.scope(request)?;
+        let clients = self.clients()?;
+        let mut record = self.begin(request, &clients);
+        record.dry_run = true;
+        let realm = clients.keycloak.read(&self.mapping.wanted(), &|reading| watch(Watched::Reading(reading))).await?;
+        let desired = self.mapping.desired(&realm);
+        drop(realm);
+        let state = State::load(&self.place.files, &self.state_key()).await?;
+        let planned = plan(&desired, &state, scope);
+        let stopped = self.guarded(&planned, &state, request).err().map(|tripped| stopped(&tripped));
+        let applied = Applied::as_planned(&desired, &planned, &state, scope);
+        let settled = settle(&desired, &applied);
+        let rows = settled.rows.clone();
+        record.plan = Some(planned.plan.hash().to_owned());
+        self.finish(&mut record, settled, &clients);
+        if let Some(reason) = &stopped {
+            fail(&mut record, reason);
+        }
+        Ok(DryRun { record, plan: planned.plan, desired, rows, stopped })
     }
+
+    fn begin(&self, request: &ExportRequest, clients: &Clients) -> RunRecord {
+        RunRecord::begin(&request.run_id, WAY, clients.keycloak.source(), self.clock.now())
+    }
+
+    fn clients(&self) -> Result<Clients, ExportError> {
+        let refused = |error: anyhow::Error| ExportError::Client(format!("{error:#}"));
+        Ok(Clients {
+            keycloak: Keycloak::new(self.settings.keycloak.clone(), self.secrets.clone()).map_err(refused)?,
+            glean: Glean::new(self.settings.glean.clone(), self.secrets.clone(), self.entropy.clone())
+                .map_err(refused)?,
+        })
+    }
+
+    fn scope(&self, request: &ExportRequest) -> Result<Scope, ExportError> {
+        let mode = request.mode.unwrap_or(self.settings.glean.mode);
+        let delete = self.settings.glean.delete_stale;
+        if mode == Mode::Bulk && !delete {
+            return Err(ExportError::Refused(
+                "GLEAN_DISABLE_STALE_DATA_DELETION=true cannot be kept by a bulk upload, which replaces everybody; use the \
+                 individual way (GLEAN_USE_BULK_INDEX=false), where it deletes nobody"
+                    .to_owned(),
+            ));
+        }
+        Ok(Scope { mode, delete, only: request.max_users.or(self.settings.max_users) })
+    }
+
+    fn state_key(&self) -> String {
+        state::key(&self.settings.glean.api_url)
+    }
+
+    /// Whether the plan may be applied.
+    fn guarded(&self, planned: &Planned, state: &State, request: &ExportRequest) -> Result<(), Tripped> {
+        if request.allow_removals {
+            return Ok(());
+        }
+        let limit = self.settings.max_removals;
+        guard("people", planned.deletions(Kind::Person), state.people.len() as u64, limit)?;
+        guard("teams", planned.deletions(Kind::Team), state.teams.len() as u64, limit)
+    }
+
+    /// Reads, plans and sends. An error is the turn's loss; what else goes wrong is in the record.
+    async fn work(
+        &self,
+        request: &ExportRequest,
+        scope: Scope,
+        deadline: Deadline,
+        clients: &Clients,
+        held: &Held,
+        watch: Watch<'_>,
+    ) -> Result<Worked, ExportError> {
+        let mut record = held.record().clone();
+        let reading = |reading: Reading| {
+            held.tell(Progress { rows: reading.users, ..Progress::default() }, Counts::default());
+            watch(Watched::Reading(reading));
+        };
+        let read = apply::in_time(deadline, clients.keycloak.read(&self.mapping.wanted(), &reading)).await;
+        let realm = match read {
+            Some(Ok(realm)) => realm,
+            Some(Err(error)) => return Ok(Worked::failed(record, &error.to_string())),
+            None => {
+                let late = "the invocation's time ended while Keycloak was read; nothing was sent. Give it more time";
+                return Ok(Worked::failed(record, late));
+            }
+        };
+        let desired = self.mapping.desired(&realm);
+        drop(realm);
+        let key = self.state_key();
+        let mut state = match State::load(&self.place.files, &key).await {
+            Ok(state) => state,
+            Err(error) => return Ok(Worked::failed(record, &error.to_string())),
+        };
+        let planned = plan(&desired, &state, scope);
+        record.plan = Some(planned.plan.hash().to_owned());
+        if let Err(tripped) = self.guarded(&planned, &state, request) {
+            return Ok(Worked::failed(record, &stopped(&tripped)));
+        }
+        let apply = Apply {
+            glean: &clients.glean,
+            held,
+            files: &self.place.files,
+            key: &key,
+            desired: &desired,
+            scope,
+            connections: self.settings.glean.connections,
+            watch,
+        };
+        let applied = apply.run(planned, &mut state, deadline).await?;
+        let settled = settle(&desired, &applied);
+        Ok(Worked { record, settled: Some(settled) })
+    }
+
+    /// Writes the reports and then the run's end.
+    async fn end(&self, worked: Worked, clients: &Clients, held: Held) -> Result<RunRecord, ExportError> {
+        let Worked { mut record, settled } = worked;
+        let rows = settled.as_ref().map(|settled| settled.rows.clone()).unwrap_or_default();
+        self.finish(&mut record, settled.unwrap_or_default(), clients);
+        let files = &self.place.files;
+        let written = async {
+            record.reports.failed = report::put_failed(files, &record.id, &rows).await?;
+            record.reports.summary = Some(report::key(&record.id, report::SUMMARY));
+            report::put_summary(files, &record).await
+        };
+        if let Err(error) = written.await {
+            // What was sent stands; a repeat finds it so.
+            let _ = held.release().await;
+            return Err(error.into());
+        }
+        held.end(&record).await?;
+        Ok(record)
+    }
+
+    /// Fills in the record from what came of everyone.
+    fn finish(&self, record: &mut RunRecord, settled: Settled, clients: &Clients) {
+        record.ended_at = Some(self.clock.now());
+        record.traffic =
+            [("keycloak".to_owned(), clients.keycloak.traffic()), ("glean".to_owned(), clients.glean.traffic())].into();
+        if record.state == RunState::Running {
+            settled.fill(record);
+        }
+        let told = clients.glean.warnings().into_iter().map(|reason| ReasonCount { reason, count: 1 });
+        record.warnings.extend(told);
+    }
+}
+
+/// A run whose work is done, or could not be.
+struct Worked {
+    record: RunRecord,
+    settled: Option<Settled>,
+}
+
+impl Worked {
+    fn failed(mut record: RunRecord, reason: &str) -> Self {
+        fail(&mut record, reason);
+        Self { record, settled: None }
+    }
+}
+
+fn fail(record: &mut RunRecord, reason: &str) {
+    record.state = RunState::Failed;
+    record.reasons.insert(0, ReasonCount { reason: reason.to_owned(), count: 1 });
+}
+
+fn stopped(tripped: &Tripped) -> String {
+    format!(
+        "{tripped}; nothing was sent. If they are to go, let one run through: `crosswalk export --allow-removals`, or invoke \
+         the function once with {{\"allow_removals\": true}}. EXPORT_MAX_REMOVALS is the limit"
+    )
+}
+
+fn log_end(record: &RunRecord) {
+    let counts = record.counts;
+    let reasons: Vec<_> = record.reasons.iter().map(|reason| format!("{} ({})", reason.reason, reason.count)).collect();
+    tracing::info!(
+        run = record.id,
+        state = record.state.as_str(),
+        read = counts.read,
+        created = counts.created,
+        updated = counts.updated,
+        unchanged = counts.unchanged,
+        unsuccessful = counts.unsuccessful(),
+        deleted = counts.deleted.unwrap_or(0),
+        plan = record.plan.as_deref().unwrap_or(""),
+        reasons = reasons.join("; "),
+        "the export has ended"
+    );
 }

@@ -1,1 +1,41 @@
 //! From events to runs.
+
+use anyhow::{anyhow, bail};
+use crosswalk_function_kit::Deadline;
+use crosswalk_runs::RunState;
+use serde_json::{Value, json};
+
+use crate::event::Event;
+use crate::export::{Exported, Exporter};
+use crosswalk_function_kit::Entropy;
+
+/// Handles an event: a schedule's, or one by hand. The answer is the run's record; a dry run's holds beside it how many
+/// steps the plan has, and why the guard would stop it.
+///
+/// # Errors
+/// The event does not read; the run failed, or another is at it. Lambda's asynchronous retries then repeat the event, and
+/// its failure destination gets it in the end.
+pub async fn handle(exporter: &Exporter, event: Value, entropy: &Entropy, deadline: Deadline) -> anyhow::Result<Value> {
+    let Event { request, dry_run } = Event::read(event, entropy).map_err(|problem| anyhow!(problem))?;
+    if dry_run || exporter.settings().dry_run {
+        let planned = exporter.dry_run(&request, &|_| {}).await?;
+        return Ok(json!({
+            "run": planned.record,
+            "steps": planned.plan.actions().len(),
+            "stopped": planned.stopped,
+        }));
+    }
+    match exporter.export(&request, deadline, &|_| {}).await? {
+        Exported::Ended(record) if record.state == RunState::Failed => {
+            let reason = record.reasons.first().map_or("for a reason that is not known", |first| &first.reason);
+            bail!("the run {} failed: {reason}", record.id)
+        }
+        Exported::Ended(record) => Ok(json!({ "run": record })),
+        Exported::Busy { run, until: Some(until) } => {
+            bail!("the run {run} is under way (its lease holds until {until}), and Glean takes one upload at a time")
+        }
+        Exported::Busy { run, until: None } => {
+            bail!("the run {run} is under way, and Glean takes one upload at a time")
+        }
+    }
+}

@@ -2,21 +2,24 @@
 //!
 //! The data's way: [`handler`] takes an event ([`event`]) → [`Exporter`] takes its turn ([`export`]) → [`keycloak`] reads
 //! the whole [`realm`] → [`mapping`] makes of it what Glean is to hold → [`plan`] compares that with what the last good
-//! run left ([`state`]) → the guard lets it pass → [`glean`] sends it → the run's record and [`report`].
+//! run left ([`state`]) → the guard lets it pass → `apply` sends it by [`glean`] → the run's record (`outcome`) and
+//! [`report`].
 //!
 //! Nothing is sent before the realm is read to its proven end and the guard has passed.
 
+mod apply;
 pub mod event;
 pub mod export;
 pub mod glean;
 pub mod handler;
 pub mod keycloak;
 pub mod mapping;
+mod outcome;
 pub mod plan;
 pub mod realm;
 pub mod report;
 mod settings;
 pub mod state;
 
-pub use export::{DryRun, ExportError, ExportRequest, Exported, Exporter};
-pub use settings::{ExportSettings, settings};
+pub use export::{DryRun, ExportError, ExportRequest, Exported, Exporter, Place, Watched};
+pub use settings::{ExportSettings, Kept, settings};

@@ -1,1 +1,82 @@
-//! The run's reports.
+//! The run's reports: who was not exported and why, and the record.
+
+use bytes::Bytes;
+use crosswalk_reconcile::Outcome;
+use crosswalk_runs::RunRecord;
+use crosswalk_runs::files::{Files, FilesError};
+
+use crate::mapping::{Kind, LeftOut};
+
+/// A person or team that is not in Glean as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// A person or a team.
+    pub kind: Kind,
+    /// Keycloak's id; empty for somebody who is known by the state alone.
+    pub id: String,
+    /// The username or e-mail, or the group's path or id.
+    pub name: String,
+    /// Rejected, conflict, failed or skipped.
+    pub outcome: Outcome,
+    /// Why, and what to do.
+    pub reason: String,
+}
+
+impl From<&LeftOut> for Row {
+    fn from(left: &LeftOut) -> Self {
+        Self {
+            kind: left.kind,
+            id: left.id.to_string(),
+            name: left.name.clone(),
+            outcome: left.outcome,
+            reason: left.reason.to_string(),
+        }
+    }
+}
+
+/// The key of a report.
+pub fn key(run: &str, name: &str) -> String {
+    format!("reports/{run}/{name}")
+}
+
+/// The report of who is not in Glean as they should be.
+pub const FAILED: &str = "failed.csv";
+/// The report of the run as a whole.
+pub const SUMMARY: &str = "summary.json";
+
+/// Writes `failed.csv`, if there is anyone to name; its key.
+///
+/// # Errors
+/// It cannot be written.
+pub async fn put_failed(files: &Files, run: &str, rows: &[Row]) -> Result<Option<String>, FilesError> {
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let key = key(run, FAILED);
+    let text = csv(rows).map_err(|error| FilesError(format!("{key} could not be written: {error}")))?;
+    files.put(&key, Bytes::from(text), "text/csv; charset=utf-8").await?;
+    Ok(Some(key))
+}
+
+/// Writes `summary.json`, which is the record.
+///
+/// # Errors
+/// It cannot be written.
+pub async fn put_summary(files: &Files, record: &RunRecord) -> Result<(), FilesError> {
+    let key = key(&record.id, SUMMARY);
+    let json = serde_json::to_vec_pretty(record)
+        .map_err(|error| FilesError(format!("{key} could not be written: {error}")))?;
+    files.put(&key, Bytes::from(json), "application/json").await
+}
+
+fn csv(rows: &[Row]) -> Result<Vec<u8>, String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let written = writer.write_record(["kind", "id", "name", "outcome", "reason"]).and_then(|()| {
+        rows.iter().try_for_each(|row| {
+            let Row { kind, id, name, outcome, reason } = row;
+            writer.write_record([&kind.to_string(), id, name, outcome.as_str(), reason])
+        })
+    });
+    written.map_err(|error| error.to_string())?;
+    writer.into_inner().map_err(|error| error.to_string())
+}

@@ -1,0 +1,92 @@
+//! What came of everyone: rows in = outcomes out.
+
+use std::collections::BTreeMap;
+
+use crosswalk_reconcile::{Counts, Outcome, Reasons};
+use crosswalk_runs::{Progress, ReasonCount, RunRecord, RunState};
+
+use crate::apply::Applied;
+use crate::mapping::{Desired, Kind};
+use crate::report::Row;
+
+/// Counts, reasons and the rows that a report names.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// People: each user of the realm once.
+    pub people: Counts,
+    /// Teams: each group of the realm once.
+    pub teams: Counts,
+    /// Why some are not exported.
+    pub reasons: Reasons,
+    /// What is exported and may surprise.
+    pub warnings: Reasons,
+    /// Who is not exported, by name.
+    pub rows: Vec<Row>,
+    /// Why the run as a whole failed, if it did.
+    pub broke: Option<String>,
+    /// Whether something is not as it should be although it was tried: a rejected person, a failed deletion, …
+    pub lacking: bool,
+}
+
+/// Counts what was observed.
+pub fn settle(desired: &Desired, applied: &Applied) -> Settled {
+    let mut settled = Settled { broke: applied.broke.clone(), ..Settled::default() };
+    let sent = applied.people.iter().map(|outcome| (Kind::Person, *outcome));
+    let sent = sent.chain(applied.teams.iter().map(|outcome| (Kind::Team, *outcome)));
+    for (kind, outcome) in sent {
+        let outcome = outcome.unwrap_or_else(|| {
+            settled.reasons.add(&applied.not_reached);
+            Outcome::Skipped
+        });
+        settled.lacking |= !outcome.is_success() && !applied.limited;
+        settled.counts(kind).add(outcome);
+    }
+    for left in &desired.left_out {
+        settled.counts(left.kind).add(left.outcome);
+        settled.reasons.add(&left.reason);
+        settled.lacking |= left.outcome != Outcome::Skipped;
+        settled.rows.push(left.into());
+    }
+    for row in &applied.failures {
+        settled.reasons.add(&row.reason);
+        settled.lacking = true;
+        settled.rows.push(row.clone());
+    }
+    settled.people.deleted = Some(applied.deleted_people);
+    settled.teams.deleted = Some(applied.deleted_teams);
+    for warning in &desired.warnings {
+        settled.warnings.add(&warning.text);
+    }
+    for warning in &applied.warnings {
+        settled.warnings.add(warning);
+    }
+    settled
+}
+
+impl Settled {
+    fn counts(&mut self, kind: Kind) -> &mut Counts {
+        match kind {
+            Kind::Person => &mut self.people,
+            Kind::Team => &mut self.teams,
+        }
+    }
+
+    /// Fills in the record of a run that has worked.
+    pub fn fill(self, record: &mut RunRecord) {
+        record.counts = self.people.plus(&self.teams);
+        record.progress = Progress { rows: record.counts.read, bytes: 0, percent: Some(100.0) };
+        record.parts = BTreeMap::from([("people".to_owned(), self.people), ("teams".to_owned(), self.teams)]);
+        record.reasons = self.reasons.most_frequent();
+        record.warnings = self.warnings.most_frequent();
+        record.state = match (&self.broke, self.lacking) {
+            (Some(_), _) => RunState::Failed,
+            (None, true) => RunState::Partly,
+            (None, false) => RunState::Succeeded,
+        };
+        if let Some(reason) = self.broke {
+            record.reasons.retain(|other| other.reason != reason);
+            record.reasons.insert(0, ReasonCount { reason, count: 1 });
+            record.reasons.truncate(Reasons::MOST);
+        }
+    }
+}
