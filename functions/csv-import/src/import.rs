@@ -269,7 +269,7 @@ impl Importer {
         written?;
         runs.end(lease, &record).await.map_err(|error| match error {
             RunError::Lost { .. } => Broken::Lost,
-            error @ RunError::Store(_) => Broken::Error(error.into()),
+            error @ (RunError::Store(_) | RunError::Folder(_)) => Broken::Error(error.into()),
         })?;
         Ok(record)
     }

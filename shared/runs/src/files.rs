@@ -1,15 +1,26 @@
 //! Reports and states of runs: objects in the bucket or, without AWS, files in a folder.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
+use crosswalk_function_kit::aws;
+use crosswalk_function_kit::retry::{Retries, retry};
+
+use crate::on_disk;
 
 /// Where they are kept. A key such as `reports/<run>/summary.json` names an object, or a file below the folder.
+///
+/// A key is parts with `/` between them. Parts that are empty, `.` or `..`, or hold a backslash, a colon or a control
+/// character, are refused in a bucket too, so that what works in one place works in the other.
 #[derive(Debug, Clone)]
 pub enum Files {
     /// In a bucket.
     Bucket {
-        /// The client.
+        /// The client. Its own retries are those of each call.
         client: aws_sdk_s3::Client,
         /// The bucket's name.
         bucket: String,
@@ -23,22 +34,119 @@ pub enum Files {
 #[error("{0}")]
 pub struct FilesError(pub String);
 
+/// For an object whose first bytes came and whose rest did not: the SDK repeats a call only until its answer begins.
+const BODIES: Retries = Retries { first: Duration::from_millis(100), longest: Duration::from_secs(2), times: 4 };
+
+/// Why an attempt to read an object failed.
+enum Failure {
+    /// In the middle of its content.
+    Body(FilesError),
+    Final(FilesError),
+}
+
 impl Files {
     /// The whole of a file; none if there is none.
     ///
     /// # Errors
-    /// It cannot be read.
-    pub async fn get(&self, _key: &str) -> Result<Option<Bytes>, FilesError> {
-        todo!()
+    /// It cannot be read, or the key is not one.
+    pub async fn get(&self, key: &str) -> Result<Option<Bytes>, FilesError> {
+        self.check(key)?;
+        match self {
+            Self::Bucket { client, bucket } => {
+                let attempt = || self.object(client, bucket, key);
+                let got = retry(BODIES, |failure| matches!(failure, Failure::Body(_)), attempt).await;
+                got.map_err(|failure| match failure {
+                    Failure::Body(error) | Failure::Final(error) => error,
+                })
+            }
+            Self::Folder(folder) => {
+                let path = folder.join(key);
+                blocking(move || read(&path)).await
+            }
+        }
     }
 
     /// Puts a file in the place of what was there: whoever reads sees the whole old or the whole new one.
     ///
     /// # Errors
-    /// It cannot be written.
-    pub async fn put(&self, _key: &str, _body: Bytes, _content_type: &str) -> Result<(), FilesError> {
-        todo!()
+    /// It cannot be written, or the key is not one.
+    pub async fn put(&self, key: &str, body: Bytes, content_type: &str) -> Result<(), FilesError> {
+        self.check(key)?;
+        match self {
+            Self::Bucket { client, bucket } => {
+                let put = client.put_object().bucket(bucket).key(key).content_type(content_type);
+                let put = put.body(ByteStream::from(body)).send().await;
+                put.map_err(|error| self.cannot("write", key, &with_permissions(&error, "s3:PutObject")))?;
+                Ok(())
+            }
+            Self::Folder(folder) => {
+                let path = folder.join(key);
+                blocking(move || on_disk::replace(&path, &body).map_err(FilesError)).await
+            }
+        }
     }
+
+    async fn object(&self, client: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Result<Option<Bytes>, Failure> {
+        match client.get_object().bucket(bucket).key(key).send().await {
+            Ok(answer) => match answer.body.collect().await {
+                Ok(body) => Ok(Some(body.into_bytes())),
+                Err(error) => Err(Failure::Body(self.cannot("read", key, &format!("the answer broke off: {error}")))),
+            },
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => Ok(None),
+            Err(error) => {
+                let why = with_permissions(
+                    &error,
+                    "s3:GetObject, and s3:ListBucket on the bucket, without which an object that does not exist is \
+                     forbidden too",
+                );
+                Err(Failure::Final(self.cannot("read", key, &why)))
+            }
+        }
+    }
+
+    fn check(&self, key: &str) -> Result<(), FilesError> {
+        let bad = |part: &str| {
+            matches!(part, "" | "." | "..") || part.contains(|c: char| matches!(c, '\\' | ':') || c.is_control())
+        };
+        if key.split('/').any(bad) {
+            return Err(FilesError(format!(
+                "{key:?} is no key: it takes parts with `/` between them, none of them empty, `.` or `..`, and without \
+                 backslashes, colons and control characters"
+            )));
+        }
+        Ok(())
+    }
+
+    fn cannot(&self, what: &str, key: &str, why: &str) -> FilesError {
+        FilesError(format!("cannot {what} {self}/{key}: {why}"))
+    }
+}
+
+/// What a failed call answered, and, if it was forbidden, which permissions it takes.
+fn with_permissions<E>(error: &SdkError<E, aws_sdk_s3::config::http::HttpResponse>, permissions: &str) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let why = aws::explain(error);
+    match error.raw_response().map(|answer| answer.status().as_u16()) {
+        Some(403) => format!("{why}; this takes the permission {permissions}"),
+        _ => why,
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Bytes>, FilesError> {
+    match std::fs::read(path) {
+        Ok(body) => Ok(Some(body.into())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FilesError(on_disk::cannot("read", path, &error))),
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, FilesError> + Send + 'static,
+) -> Result<T, FilesError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(FilesError(format!("the work on a file broke off: {error}"))))
 }
 
 /// Where the place is: `s3://bucket` or the folder's path.

@@ -1,9 +1,7 @@
-use aws_sdk_dynamodb::types::builders::UpdateBuilder;
-use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, Update};
 use crosswalk_identifier_store::{Item, StoreError, Written};
 use jiff::Timestamp;
 
-use crate::stored::{self, Stored, key, later, listed, number, text, time, value};
+use crate::stored::{Stored, key};
 use crate::{Counts, Progress, RunRecord, RunState, Runs};
 
 /// The answer to a claim.
@@ -50,6 +48,9 @@ pub enum RunError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The folder that holds runs where there is no table.
+    #[error("the folder of runs: {0}")]
+    Folder(String),
 }
 
 impl Runs {
@@ -94,16 +95,7 @@ impl Runs {
     /// # Errors
     /// [`RunError::Lost`] if another worker has taken the run over or it has ended; throttling is tried again first.
     pub async fn renew(&self, lease: &Lease, progress: &Progress, counts: &Counts) -> Result<(), RunError> {
-        let update = self
-            .under_fence(lease, "")
-            .update_expression("SET #lease_until = :lease_until, #progress = :progress, #counts = :counts")
-            .expression_attribute_names("#lease_until", "lease_until")
-            .expression_attribute_names("#progress", "progress")
-            .expression_attribute_names("#counts", "counts")
-            .expression_attribute_values(":lease_until", time(self.lease_end()))
-            .expression_attribute_values(":progress", value(progress)?)
-            .expression_attribute_values(":counts", value(counts)?);
-        match self.calls.update(&built(update)?).await? {
+        match self.calls.update(&self.renewing(lease, progress, counts)?).await? {
             Written::Done => Ok(()),
             Written::Refused { .. } => Err(RunError::Lost { run: lease.run.clone() }),
         }
@@ -115,31 +107,8 @@ impl Runs {
     /// # Errors
     /// [`RunError::Lost`] if another worker has taken the run over; a record that says `running` is refused.
     pub async fn end(&self, lease: &Lease, record: &RunRecord) -> Result<(), RunError> {
-        if record.state == RunState::Running {
-            let refusal = format!("the run {} cannot end in the state running", lease.run);
-            return Err(StoreError::Refused(refusal).into());
-        }
-        let ended_at = record.ended_at.unwrap_or_else(|| self.clock.now());
-        let update = self
-            .under_fence(lease, "")
-            .update_expression(
-                "SET #state = :state, #ended_at = :ended_at, #progress = :progress, #counts = :counts, \
-                 #reports = :reports, #reasons = :reasons, #expires_at = :expires_at",
-            )
-            .expression_attribute_names("#ended_at", "ended_at")
-            .expression_attribute_names("#progress", "progress")
-            .expression_attribute_names("#counts", "counts")
-            .expression_attribute_names("#reports", "reports")
-            .expression_attribute_names("#reasons", "reasons")
-            .expression_attribute_names("#expires_at", "expires_at")
-            .expression_attribute_values(":state", value(record.state)?)
-            .expression_attribute_values(":ended_at", time(ended_at))
-            .expression_attribute_values(":progress", value(record.progress)?)
-            .expression_attribute_values(":counts", value(record.counts)?)
-            .expression_attribute_values(":reports", value(&record.reports)?)
-            .expression_attribute_values(":reasons", value(&record.reasons)?)
-            .expression_attribute_values(":expires_at", number(self.expiry()));
-        let Some(standing) = self.standing_after(self.calls.update(&built(update)?).await?, &lease.run).await? else {
+        let written = self.calls.update(&self.ending(lease, record)?).await?;
+        let Some(standing) = self.standing_after(written, &lease.run).await? else {
             return Ok(());
         };
         // An end whose answer was lost finds the run ended under its own fencing number: nobody else can have done that.
@@ -155,37 +124,13 @@ impl Runs {
     /// # Errors
     /// The store.
     pub async fn release(&self, lease: &Lease) -> Result<(), RunError> {
-        // The fencing number moves on, so that a renewal that is still on its way cannot bring the lease back.
-        let update = self
-            .under_fence(lease, "")
-            .update_expression("SET #lease_until = :now, #fence = :next")
-            .expression_attribute_names("#lease_until", "lease_until")
-            .expression_attribute_values(":now", time(self.clock.now()))
-            .expression_attribute_values(":next", number(lease.fence + 1));
-        self.calls.update(&built(update)?).await?;
+        self.calls.update(&self.releasing(lease)?).await?;
         Ok(())
     }
 
     /// Puts the run's item if there is none; otherwise the one that stands.
     async fn put_new(&self, record: &RunRecord, delivery: &str, ticket: &str) -> Result<Option<Item>, StoreError> {
-        let mut item: Item = serde_dynamo::to_item(record).map_err(|error| StoreError::Refused(error.to_string()))?;
-        item.extend(key(&record.id).attributes());
-        item.extend([
-            ("listing".into(), text(stored::LISTING)),
-            ("listed".into(), text(listed(record))),
-            ("fence".into(), number(1)),
-            ("ticket".into(), text(ticket)),
-            ("delivery".into(), text(delivery)),
-            ("lease_until".into(), time(self.lease_end())),
-            ("expires_at".into(), number(self.expiry())),
-        ]);
-        let put = Put::builder()
-            .table_name(self.calls.table_name())
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk)")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(|error| StoreError::Refused(error.to_string()))?;
+        let put = self.putting(record, delivery, ticket)?;
         let standing = self.standing_after(self.calls.put(&put).await?, &record.id).await?;
         standing.map(|item| item.ok_or_else(|| gone(&record.id))).transpose()
     }
@@ -198,24 +143,8 @@ impl Runs {
         delivery: &str,
         ticket: &str,
     ) -> Result<bool, StoreError> {
-        // The lapsed time is part of the condition: its worker may have renewed since it was read.
-        let update = self
-            .under_fence(seen, " AND #lease_until = :lapsed")
-            .update_expression(
-                "SET #fence = :next, #lease_until = :lease_until, #delivery = :delivery, #ticket = :ticket, \
-                 #expires_at = :expires_at",
-            )
-            .expression_attribute_names("#lease_until", "lease_until")
-            .expression_attribute_names("#delivery", "delivery")
-            .expression_attribute_names("#ticket", "ticket")
-            .expression_attribute_names("#expires_at", "expires_at")
-            .expression_attribute_values(":lapsed", time(lapsed))
-            .expression_attribute_values(":next", number(seen.fence + 1))
-            .expression_attribute_values(":lease_until", time(self.lease_end()))
-            .expression_attribute_values(":delivery", text(delivery))
-            .expression_attribute_values(":ticket", text(ticket))
-            .expression_attribute_values(":expires_at", number(self.expiry()));
-        Ok(self.calls.update(&built(update)?).await? == Written::Done)
+        let update = self.taking_over(seen, lapsed, delivery, ticket)?;
+        Ok(self.calls.update(&update).await? == Written::Done)
     }
 
     /// None if the write was done; otherwise the item in its way. Not every DynamoDB hands that out with the refusal.
@@ -226,32 +155,6 @@ impl Runs {
             Written::Refused { standing: None } => Ok(Some(self.calls.get(&key(id)).await?)),
         }
     }
-
-    /// An update that is done only while the lease's fencing number stands and the run has not ended.
-    fn under_fence(&self, lease: &Lease, and: &str) -> UpdateBuilder {
-        Update::builder()
-            .table_name(self.calls.table_name())
-            .set_key(Some(key(&lease.run).attributes()))
-            .condition_expression(format!("#fence = :fence AND #state = :running{and}"))
-            .expression_attribute_names("#fence", "fence")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":fence", number(lease.fence))
-            .expression_attribute_values(":running", text("running"))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-    }
-
-    fn lease_end(&self) -> Timestamp {
-        later(self.clock.now(), Self::LEASE)
-    }
-
-    /// Seconds since the epoch, as DynamoDB's TTL wants it.
-    fn expiry(&self) -> i64 {
-        later(self.clock.now(), Self::KEPT).as_second()
-    }
-}
-
-fn built(update: UpdateBuilder) -> Result<Update, StoreError> {
-    update.build().map_err(|error| StoreError::Refused(error.to_string()))
 }
 
 fn gone(id: &str) -> StoreError {

@@ -8,12 +8,14 @@
 
 pub mod files;
 mod keeper;
-mod ledger;
 mod lease;
+mod ledger;
 mod listing;
+mod on_disk;
 mod record;
 pub mod run_id;
 mod stored;
+mod writes;
 
 use std::time::Duration;
 
@@ -23,8 +25,8 @@ use crosswalk_identifier_store::{Calls, Table};
 // A run's record is made of them, so whoever uses runs finds them here.
 pub use crosswalk_reconcile::{Counts, Outcome, ReasonCount, Reasons};
 pub use keeper::Keeper;
-pub use ledger::{Begin, Held, Ledger};
 pub use lease::{Claim, Lease, RunError};
+pub use ledger::{Begin, Held, Ledger};
 pub use listing::Waited;
 pub use record::{Progress, Reports, RunRecord, RunState, Traffic};
 

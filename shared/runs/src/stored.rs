@@ -59,17 +59,20 @@ impl Stored {
 
     /// The record as a reader should see it: a run whose worker is long gone does not run.
     pub(crate) fn shown(self, now: Timestamp) -> RunRecord {
-        let Self { mut record, held } = self;
+        let Self { record, held } = self;
         let abandoned = later(held.lease_until, Runs::BROKEN_OFF) <= now;
-        if record.state == RunState::Running && abandoned {
-            let reason = "the run broke off and nobody took it over: start it again".to_owned();
-            record.state = RunState::Failed;
-            record.ended_at = Some(held.lease_until);
-            record.reasons.insert(0, ReasonCount { reason, count: 1 });
-            record.reasons.truncate(Reasons::MOST);
-        }
-        record
+        if record.state == RunState::Running && abandoned { broken_off(record, held.lease_until) } else { record }
     }
+}
+
+/// The record of a run that nobody works on any more, and whose worker was last known to live then.
+pub(crate) fn broken_off(mut record: RunRecord, ended_at: Timestamp) -> RunRecord {
+    let reason = "the run broke off and nobody took it over: start it again".to_owned();
+    record.state = RunState::Failed;
+    record.ended_at = Some(ended_at);
+    record.reasons.insert(0, ReasonCount { reason, count: 1 });
+    record.reasons.truncate(Reasons::MOST);
+    record
 }
 
 /// Makes the values of an item or of an update.
