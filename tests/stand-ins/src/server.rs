@@ -155,6 +155,11 @@ impl Gauge {
         self.most.load(Ordering::SeqCst)
     }
 
+    /// What is under way.
+    pub(crate) fn now(&self) -> usize {
+        self.now.load(Ordering::SeqCst)
+    }
+
     /// Begins anew.
     pub(crate) fn reset(&self) {
         self.most.store(self.now.load(Ordering::SeqCst), Ordering::SeqCst);

@@ -189,6 +189,11 @@ impl GleanStandIn {
         (state.people.unfinished().map(str::to_owned), state.teams.unfinished().map(str::to_owned))
     }
 
+    /// How many requests are under way: 0 when the stand-in has learned that a client is gone.
+    pub fn under_way(&self) -> usize {
+        self.shared.gauge.now()
+    }
+
     /// The most requests that were under way at once.
     pub fn most_at_once(&self) -> usize {
         self.shared.gauge.most()
