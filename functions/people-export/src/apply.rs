@@ -36,25 +36,25 @@ pub(crate) struct Apply<'a> {
 
 /// What was observed.
 #[derive(Debug, Default)]
-pub struct Applied {
+pub(crate) struct Applied {
     /// Of each person of [`Desired::people`]; none for whom nothing was concluded.
-    pub people: Vec<Option<Outcome>>,
+    pub(crate) people: Vec<Option<Outcome>>,
     /// Of each team of [`Desired::teams`].
-    pub teams: Vec<Option<Outcome>>,
+    pub(crate) teams: Vec<Option<Outcome>>,
     /// People who are deleted.
-    pub deleted_people: u64,
+    pub(crate) deleted_people: u64,
     /// Teams that are deleted.
-    pub deleted_teams: u64,
+    pub(crate) deleted_teams: u64,
     /// Who could not be sent or deleted, one by one.
-    pub failures: Vec<Row>,
+    pub(crate) failures: Vec<Row>,
     /// Why the run as a whole failed.
-    pub broke: Option<String>,
+    pub(crate) broke: Option<String>,
     /// Why some have no outcome.
-    pub not_reached: String,
+    pub(crate) not_reached: String,
     /// Whether only some were to be sent.
-    pub limited: bool,
+    pub(crate) limited: bool,
     /// What should be known.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Why sending stopped.

@@ -11,25 +11,25 @@ use crate::report::Row;
 
 /// Counts, reasons and the rows that a report names.
 #[derive(Debug, Default)]
-pub struct Settled {
+pub(crate) struct Settled {
     /// People: each user of the realm once.
-    pub people: Counts,
+    pub(crate) people: Counts,
     /// Teams: each group of the realm once.
-    pub teams: Counts,
+    pub(crate) teams: Counts,
     /// Why some are not exported.
-    pub reasons: Reasons,
+    pub(crate) reasons: Reasons,
     /// What is exported and may surprise.
-    pub warnings: Reasons,
+    pub(crate) warnings: Reasons,
     /// Who is not exported, by name.
-    pub rows: Vec<Row>,
+    pub(crate) rows: Vec<Row>,
     /// Why the run as a whole failed, if it did.
-    pub broke: Option<String>,
+    pub(crate) broke: Option<String>,
     /// Whether something is not as it should be although it was tried: a rejected person, a failed deletion, …
-    pub lacking: bool,
+    pub(crate) lacking: bool,
 }
 
 /// Counts what was observed.
-pub fn settle(desired: &Desired, applied: &Applied) -> Settled {
+pub(crate) fn settle(desired: &Desired, applied: &Applied) -> Settled {
     let mut settled = Settled { broke: applied.broke.clone(), ..Settled::default() };
     let sent = applied.people.iter().map(|outcome| (Kind::Person, *outcome));
     let sent = sent.chain(applied.teams.iter().map(|outcome| (Kind::Team, *outcome)));
@@ -72,7 +72,7 @@ impl Settled {
     }
 
     /// Fills in the record of a run that has worked.
-    pub fn fill(self, record: &mut RunRecord) {
+    pub(crate) fn fill(self, record: &mut RunRecord) {
         record.counts = self.people.plus(&self.teams);
         record.progress = Progress { rows: record.counts.read, bytes: 0, percent: Some(100.0) };
         record.parts = BTreeMap::from([("people".to_owned(), self.people), ("teams".to_owned(), self.teams)]);
