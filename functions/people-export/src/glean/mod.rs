@@ -1,21 +1,37 @@
 //! Sends people and teams to Glean's Indexing API.
+//!
+//! [`Glean::upload`] (bulk) cuts pages and sends one after the other; [`Glean::change`] (individual) sends one change. Both
+//! go through the one place that sends, tries again and counts, and what Glean answers is understood in one place too.
 
+use std::fmt;
 use std::sync::Arc;
 
+use anyhow::Context;
 use crosswalk_function_kit::secrets::Secrets;
-use crosswalk_function_kit::Entropy;
+use crosswalk_function_kit::{Deadline, Entropy};
 use crosswalk_runs::Traffic;
 
-pub use settings::{GleanSettings, Mode, SETTINGS};
+use client::{Client, Request, Tally, Untaken};
+pub use settings::{GleanSettings, Mode, SETTINGS, UnknownMode};
 use types::{Employee, Team};
 
+mod answer;
+mod bulk;
+mod client;
+mod individual;
+mod pages;
 mod settings;
+#[cfg(test)]
+mod tests;
 pub mod types;
 
-/// Glean's people and teams. Clones share connections and the pace.
+/// Glean's people and teams. Clones share connections, pace, counts and warnings.
 #[derive(Clone)]
 pub struct Glean {
-    settings: Arc<GleanSettings>,
+    client: Arc<Client>,
+    tally: Arc<Tally>,
+    entropy: Entropy,
+    deadline: Deadline,
 }
 
 /// What a bulk upload replaces.
@@ -82,32 +98,42 @@ impl Glean {
     ///
     /// # Errors
     /// The HTTP client cannot be built.
-    pub fn new(settings: GleanSettings, _secrets: Secrets, _entropy: Entropy) -> anyhow::Result<Self> {
-        Ok(Self { settings: Arc::new(settings) })
+    pub fn new(settings: GleanSettings, secrets: Secrets, entropy: Entropy) -> anyhow::Result<Self> {
+        let client = Client::new(settings, secrets).context("no HTTP client for Glean can be built")?;
+        Ok(Self { client: Arc::new(client), tally: Arc::default(), entropy, deadline: Deadline::NONE })
+    }
+
+    /// The same connections and pace for one run: counts and warnings begin anew, and no retry waits past the deadline.
+    #[must_use]
+    pub fn for_run(&self, deadline: Deadline) -> Self {
+        Self { tally: Arc::default(), deadline, ..self.clone() }
     }
 
     /// Replaces all people or all teams in pages, one at a time. There must be at least one. `watch` is told how many have
-    /// been sent.
+    /// been sent. `confirm` is asked each time right before the last page is sent.
     ///
     /// # Errors
     /// See [`SendError`]; the upload is then left unfinished, and nothing becomes stale.
     pub async fn upload(
         &self,
-        _upload: Upload<'_>,
-        _options: UploadOptions,
-        _confirm: &dyn Confirm,
-        _watch: &(dyn Fn(u64) + Send + Sync),
+        upload: Upload<'_>,
+        options: UploadOptions,
+        confirm: &dyn Confirm,
+        watch: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<(), SendError> {
-        let _ = &self.settings;
-        todo!()
+        match upload {
+            Upload::People(people) => bulk::upload(self, people, options, confirm, watch).await,
+            Upload::Teams(teams) => bulk::upload(self, teams, options, confirm, watch).await,
+        }
     }
 
-    /// Makes one change.
+    /// Makes one change. `confirm` is asked each time right before a deletion is sent; one of somebody who is not there
+    /// succeeds.
     ///
     /// # Errors
     /// See [`SendError`].
-    pub async fn change(&self, _change: Change<'_>, _confirm: &dyn Confirm) -> Result<(), SendError> {
-        todo!()
+    pub async fn change(&self, change: Change<'_>, confirm: &dyn Confirm) -> Result<(), SendError> {
+        individual::change(self, change, confirm).await
     }
 
     /// `processallemployeesandteams`: has Glean process at once what was sent.
@@ -115,17 +141,28 @@ impl Glean {
     /// # Errors
     /// See [`SendError`].
     pub async fn process_all(&self) -> Result<(), SendError> {
-        todo!()
+        individual::process_all(self).await
     }
 
     /// Requests, retries and bytes so far.
     pub fn traffic(&self) -> Traffic {
-        todo!()
+        self.tally.traffic()
     }
 
     /// What Glean said that is no error and should be known: successes with warnings (400), a deprecation. Once each,
     /// without personal data.
     pub fn warnings(&self) -> Vec<String> {
-        todo!()
+        self.tally.warnings()
+    }
+
+    /// Boxed: an exchange's future is large and deep, and would lie within that of each caller up to the handler's.
+    async fn post(&self, request: &Request<'_>) -> Result<(), Untaken> {
+        Box::pin(self.client.post(request, self.deadline, &self.tally)).await
+    }
+}
+
+impl fmt::Debug for Glean {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Glean({})", self.client.settings.api_url)
     }
 }

@@ -253,3 +253,40 @@ impl std::fmt::Debug for Team {
         write!(f, "Team({}, {} members)", self.id, self.members.len())
     }
 }
+
+impl std::fmt::Debug for StructuredLocation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StructuredLocation(***)")
+    }
+}
+
+impl std::fmt::Debug for DatasourceProfile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DatasourceProfile({}, {})", self.datasource, crosswalk_identity::mask(&self.handle))
+    }
+}
+
+impl std::fmt::Debug for EmployeeTeam {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "EmployeeTeam({})", self.id)
+    }
+}
+
+/// The values may be anything.
+impl std::fmt::Debug for AdditionalField {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AdditionalField({}, {} values)", self.key, self.value.len())
+    }
+}
+
+impl std::fmt::Debug for TeamMember {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TeamMember({}, {:?})", crosswalk_identity::mask(&self.email), self.relationship)
+    }
+}
+
+impl std::fmt::Debug for TeamEmail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TeamEmail({}, {:?})", crosswalk_identity::mask(&self.email), self.purpose)
+    }
+}
