@@ -164,7 +164,7 @@ async fn short_pages_lose_nobody() {
 async fn a_page_that_is_cut_breaks_off() {
     let keycloak = start();
     let client = Client::new(&keycloak).await;
-    let cut = |times| Faults { cut: Some(Cut { kind: Kind::Users, page: 2, times }), ..Faults::default() };
+    let cut = |times| Faults { cut: Some(Cut { kind: Kind::Users, place: 6, times }), ..Faults::default() };
     keycloak.fail(cut(Some(1)));
     assert_eq!(client.usernames("users?first=0&max=4").await.len(), 4);
     let answer = client.send("users?first=4&max=4").await;
@@ -208,7 +208,7 @@ async fn other_faults_come_on_demand() {
 async fn the_realm_changes_between_pages() {
     let keycloak = start();
     let client = Client::new(&keycloak).await;
-    let between = Between::new(1, |realm| realm.remove_user("u00"));
+    let between = Between::new(2, |realm| realm.remove_user("u00"));
     keycloak.fail(Faults { between_pages: vec![between], ..Faults::default() });
     assert_eq!(client.usernames("users?first=0&max=3").await, ["u00", "u01", "u02"]);
     assert_eq!(client.usernames("users?first=3&max=3").await, ["u04", "u05", "u06"], "u03 moved to the first page");

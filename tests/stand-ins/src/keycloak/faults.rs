@@ -56,8 +56,9 @@ pub struct Faults {
 pub struct Cut {
     /// Of these requests.
     pub kind: Kind,
-    /// The n-th page, from 1, by what was asked for (`first` / `max` + 1).
-    pub page: usize,
+    /// Those that were asked for this place of the listing, from 0: of pages of 100, place 250 is on the third. (Pages may
+    /// overlap, so they have no numbers of their own.)
+    pub place: usize,
     /// So many times; each time without a number.
     pub times: Option<u32>,
 }
@@ -75,21 +76,21 @@ pub struct Every {
 
 /// A change of the realm while it is read. It is made once.
 pub struct Between {
-    /// After the n-th page of users, from 1, by what was asked for.
-    pub after_page: usize,
+    /// After a page of users that was asked for this place of the listing, from 0.
+    pub place: usize,
     /// The change.
     pub change: Box<dyn FnOnce(&mut RealmSpec) + Send>,
 }
 
 impl Between {
-    /// A change after a page.
-    pub fn new(after_page: usize, change: impl FnOnce(&mut RealmSpec) + Send + 'static) -> Self {
-        Self { after_page, change: Box::new(change) }
+    /// A change after the page with this place.
+    pub fn new(place: usize, change: impl FnOnce(&mut RealmSpec) + Send + 'static) -> Self {
+        Self { place, change: Box::new(change) }
     }
 }
 
 impl std::fmt::Debug for Between {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Between(page {})", self.after_page)
+        write!(f, "Between(place {})", self.place)
     }
 }

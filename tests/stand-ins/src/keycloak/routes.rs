@@ -32,8 +32,8 @@ struct Refused {
 /// What a request is answered with, before faults of the body.
 struct Answer {
     body: Bytes,
-    /// The page that was asked for, from 1.
-    page: usize,
+    /// The part that was asked for.
+    page: Page,
 }
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
@@ -96,7 +96,7 @@ async fn users(shared: Given<Arc<Shared>>, headers: HeaderMap, path: Path<String
         let page = Page::read(&query, &["briefRepresentation"], Some(100))?;
         let brief = flag(&query, "briefRepresentation", false)?;
         if faults.blind {
-            return Ok(Answer::new(String::from("[]"), page.number()));
+            return Ok(Answer::new(String::from("[]"), page));
         }
         let first = if faults.repeat_first_page { 0 } else { page.first };
         let listed = realm.listed();
@@ -113,13 +113,13 @@ async fn users(shared: Given<Arc<Shared>>, headers: HeaderMap, path: Path<String
             }
             None => array(Page { first, max: page.max }.of(listed).map(|user| realm.user_json(*user, brief))),
         };
-        Ok(Answer::new(json, page.number()))
+        Ok(Answer::new(json, page))
     })
     .await;
     match answer {
         Ok((answer, page)) => {
             let mut state = changed.state();
-            while let Some(at) = state.faults.between_pages.iter().position(|between| between.after_page == page) {
+            while let Some(at) = state.faults.between_pages.iter().position(|between| page.holds(between.place)) {
                 let between = state.faults.between_pages.remove(at);
                 state.change(between.change);
             }
@@ -139,7 +139,7 @@ async fn users_count(
         serve(&shared.0, Kind::UsersCount, &headers, &path.0, |realm, faults| {
             known(&query, &[])?;
             let count = if faults.blind { 0 } else { i64::try_from(realm.listed().len()).unwrap_or(i64::MAX) };
-            Ok(Answer::new((count + faults.count_off_by).max(0).to_string(), 1))
+            Ok(Answer::new((count + faults.count_off_by).max(0).to_string(), Page::ALL))
         })
         .await,
     )
@@ -154,7 +154,7 @@ async fn groups(shared: Given<Arc<Shared>>, headers: HeaderMap, path: Path<Strin
             flag(&query, "populateHierarchy", true)?;
             let shown: &[usize] = if faults.blind { &[] } else { &realm.top };
             let json = array(page.of(shown).map(|group| realm.group_json(*group, brief, count)));
-            Ok(Answer::new(json, page.number()))
+            Ok(Answer::new(json, page))
         })
         .await,
     )
@@ -172,7 +172,7 @@ async fn groups_count(
             let top = flag(&query, "top", false)?;
             let count = if top { realm.top.len() } else { realm.groups.len() };
             let count = if faults.blind { 0 } else { count };
-            Ok(Answer::new(json!({ "count": count }).to_string(), 1))
+            Ok(Answer::new(json!({ "count": count }).to_string(), Page::ALL))
         })
         .await,
     )
@@ -191,7 +191,7 @@ async fn children(
             let count = flag(&query, "subGroupsCount", true)?;
             let group = realm.group(&id).filter(|_| !faults.blind).ok_or_else(no_group)?;
             let json = array(page.of(&group.children).map(|group| realm.group_json(*group, brief, count)));
-            Ok(Answer::new(json, page.number()))
+            Ok(Answer::new(json, page))
         })
         .await,
     )
@@ -209,7 +209,7 @@ async fn members(
             let brief = flag(&query, "briefRepresentation", false)?;
             let group = realm.group(&id).filter(|_| !faults.blind).ok_or_else(no_group)?;
             let json = array(page.of(&group.members).map(|user| realm.user_json(*user, brief)));
-            Ok(Answer::new(json, page.number()))
+            Ok(Answer::new(json, page))
         })
         .await,
     )
@@ -247,7 +247,7 @@ async fn serve(
     headers: &HeaderMap,
     realm: &str,
     make: impl FnOnce(&Served, &Faults) -> Result<Answer, Refused>,
-) -> Result<(Response, usize), Refused> {
+) -> Result<(Response, Page), Refused> {
     let _gauge = shared.gauge.enter();
     before(shared, kind).await?;
     let mut state = shared.state();
@@ -274,7 +274,7 @@ async fn serve(
     let answer = make(&served, &state.faults)?;
     let response = ([(CONTENT_TYPE, "application/json;charset=UTF-8")], answer.body.clone()).into_response();
     let is_cut = match &mut state.faults.cut {
-        Some(Cut { kind: of, page, times }) if *of == kind && *page == answer.page => match times {
+        Some(Cut { kind: of, place, times }) if *of == kind && answer.page.holds(*place) => match times {
             Some(0) => false,
             Some(left) => {
                 *left -= 1;
@@ -288,7 +288,7 @@ async fn serve(
     Ok((if is_cut { server::cut(response, &answer.body) } else { response }, answer.page))
 }
 
-fn answered(answer: Result<(Response, usize), Refused>) -> Response {
+fn answered(answer: Result<(Response, Page), Refused>) -> Response {
     match answer {
         Ok((answer, _)) => answer,
         Err(refused) => refused.into_response(),
@@ -296,12 +296,13 @@ fn answered(answer: Result<(Response, usize), Refused>) -> Response {
 }
 
 impl Answer {
-    fn new(json: String, page: usize) -> Self {
+    fn new(json: String, page: Page) -> Self {
         Self { body: json.into(), page }
     }
 }
 
 /// Which part of a listing was asked for.
+#[derive(Clone, Copy)]
 struct Page {
     first: usize,
     /// None is all of it.
@@ -309,6 +310,8 @@ struct Page {
 }
 
 impl Page {
+    const ALL: Self = Self { first: 0, max: None };
+
     fn read(query: &HashMap<String, String>, others: &[&str], default_max: Option<usize>) -> Result<Self, Refused> {
         known(query, &[others, &["first", "max"]].concat())?;
         // A negative number is as if none were given: from the start, without an end.
@@ -326,15 +329,12 @@ impl Page {
         Ok(Self { first, max })
     }
 
-    fn of<'a, T>(&self, all: &'a [T]) -> impl Iterator<Item = &'a T> + use<'a, T> {
+    fn of<'a, T>(self, all: &'a [T]) -> impl Iterator<Item = &'a T> + use<'a, T> {
         all.iter().skip(self.first).take(self.max.unwrap_or(usize::MAX))
     }
 
-    fn number(&self) -> usize {
-        match self.max {
-            Some(max) if max > 0 => self.first / max + 1,
-            _ => 1,
-        }
+    fn holds(self, place: usize) -> bool {
+        place >= self.first && self.max.is_none_or(|max| place - self.first < max)
     }
 }
 
