@@ -90,6 +90,7 @@ fn a_person_and_a_team_with_everything() {
     kim.enabled = false;
     kim.attributes = attributes(&[
         ("alsoKnownAs", &["Kimmy", "KP"]),
+        ("area", &["NORAM"]),
         ("bio", &["Measures. "]),
         ("businessUnit", &["Science"]),
         ("dept", &["Research"]),
@@ -97,6 +98,7 @@ fn a_person_and_a_team_with_everything() {
         ("endDate", &["2026-01-31"]),
         ("hireDate", &["2020-02-29T08:00:00Z"]),
         ("manager", &["omar"]),
+        ("nation", &["United States"]),
         ("office.city", &["Boulder"]),
         ("phoneNumber", &["+1 303 555 0100"]),
         ("photoUrl", &["https://example.org/kim.png"]),
@@ -106,9 +108,11 @@ fn a_person_and_a_team_with_everything() {
         ("pronoun", &["they/them"]),
         ("speaks", &["Korean", "English"]),
         ("state", &["CO"]),
+        ("street", &["325 Broadway"]),
         ("title", &["Scientist"]),
         ("us", &["usa"]),
         ("zip", &["80305"]),
+        ("zone", &["UTC-7"]),
     ]);
     let mut platform = group("/science/platform", &["kim", "omar", "kim"]);
     platform.attributes = attributes(&[
@@ -126,7 +130,8 @@ fn a_person_and_a_team_with_everything() {
             "EXPORT_ATTRIBUTES",
             r#"{"department": ["absent", "dept"], "languages": "speaks", "structuredLocation.address": "street",
                 "structuredLocation.city": "office.city", "structuredLocation.countryCode": "us",
-                "structuredLocation.deskLocation": "place", "structuredLocation.state": "state",
+                "structuredLocation.country": "nation", "structuredLocation.deskLocation": "place",
+                "structuredLocation.region": "area", "structuredLocation.state": "state", "structuredLocation.timezone": "zone",
                 "structuredLocation.zipCode": "zip", "hobbies": "hobby"}"#,
         ),
         ("EXPORT_TEAM_ATTRIBUTES", r#"{"channel": "slack"}"#),
