@@ -1,30 +1,12 @@
 //! A table, and a clock that the test drives.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
-
-use crosswalk_function_kit::{Clock, Entropy};
+use crosswalk_function_kit::Entropy;
 use crosswalk_identifier_store::Table;
 use crosswalk_local_aws::testbed::Testbed;
-use crosswalk_runs::{Claim, Lease, RunRecord, Runs};
-use jiff::Timestamp;
+use crosswalk_runs::{Claim, Lease, Ledger, RunRecord, Runs};
 
-/// Milliseconds since the epoch: 2026-11-22T10:00:00Z, a whole second on purpose.
-const BEGIN: i64 = 1_795_341_600_000;
-
-#[derive(Clone)]
-pub(crate) struct Hand(Arc<AtomicI64>);
-
-impl Hand {
-    pub(crate) fn forward(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
-    }
-}
+use crate::scenarios::Scene;
+use crate::scenarios::hand::Hand;
 
 pub(crate) struct Bed {
     pub(crate) runs: Runs,
@@ -36,13 +18,17 @@ pub(crate) struct Bed {
 pub(crate) async fn bed() -> Bed {
     let testbed = Testbed::start_table_only().await;
     let table = Table::new(aws_sdk_dynamodb::Client::new(&testbed.config), &testbed.names.table);
-    let hand = Hand(Arc::new(AtomicI64::new(BEGIN)));
-    let told = hand.clone();
-    let runs = Runs::new(table.clone(), Clock::from_fn(move || told.now()), Entropy::system());
+    let hand = Hand::new();
+    let runs = Runs::new(table.clone(), hand.clock(), Entropy::system());
     Bed { runs, table, hand, _testbed: testbed }
 }
 
 impl Bed {
+    /// The ledger over the same runs.
+    pub(crate) fn scene(&self) -> Scene {
+        Scene { ledger: Ledger::Table(self.runs.clone()), hand: self.hand.clone() }
+    }
+
     pub(crate) fn record(&self, id: &str) -> RunRecord {
         RunRecord::begin(id, "employers", "s3://bucket/imports/employers/a.csv", self.hand.now())
     }

@@ -1,15 +1,18 @@
 //! A busy DynamoDB and lost answers: neither costs a run its lease, nor gives it to two.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::interceptors::BeforeDeserializationInterceptorContextMut;
+use aws_sdk_dynamodb::config::interceptors::{
+    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+};
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use aws_smithy_types::body::SdkBody;
-use crosswalk_function_kit::{Clock, Entropy};
+use aws_smithy_types::config_bag::{Storable, StoreReplace};
+use crosswalk_function_kit::Entropy;
 use crosswalk_identifier_store::Table;
 use crosswalk_runs::{Claim, Counts, Outcome, Progress, RunState, Runs};
 use tokio::sync::watch;
@@ -18,16 +21,37 @@ use crate::bed::{Bed, bed};
 
 /// Answers that DynamoDB throttled, after the work was done: the caller cannot know that it was.
 #[derive(Debug, Clone, Default)]
-struct Throttled(Arc<AtomicUsize>);
+pub(crate) struct Throttled {
+    left: Arc<AtomicUsize>,
+    /// Of this operation alone, if one is named.
+    operation: Arc<Mutex<Option<&'static str>>>,
+}
 
 impl Throttled {
-    fn next(&self, times: usize) {
-        self.0.store(times, Ordering::SeqCst);
+    pub(crate) fn next(&self, times: usize) {
+        self.left.store(times, Ordering::SeqCst);
     }
 
-    fn left(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
+    pub(crate) fn next_of(&self, operation: &'static str, times: usize) {
+        *self.operation.lock().unwrap() = Some(operation);
+        self.next(times);
     }
+
+    pub(crate) fn left(&self) -> usize {
+        self.left.load(Ordering::SeqCst)
+    }
+
+    fn concerns(&self, target: &str) -> bool {
+        self.operation.lock().unwrap().is_none_or(|operation| target.ends_with(&format!(".{operation}")))
+    }
+}
+
+/// What a call asks for.
+#[derive(Debug)]
+struct Target(String);
+
+impl Storable for Target {
+    type Storer = StoreReplace<Self>;
 }
 
 impl Intercept for Throttled {
@@ -35,13 +59,26 @@ impl Intercept for Throttled {
         "Throttled"
     }
 
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let target = context.request().headers().get("x-amz-target").unwrap_or_default().to_owned();
+        config.interceptor_state().store_put(Target(target));
+        Ok(())
+    }
+
     fn modify_before_deserialization(
         &self,
         context: &mut BeforeDeserializationInterceptorContextMut<'_>,
         _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
+        config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+        let concerned = config.load::<Target>().is_some_and(|target| self.concerns(&target.0));
+        let count_down = |left: usize| left.checked_sub(1);
+        if concerned && self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count_down).is_ok() {
             let response = context.response_mut();
             *response.status_mut() = 400.try_into()?;
             let refusal = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"slow down"}"#;
@@ -53,12 +90,11 @@ impl Intercept for Throttled {
 
 impl Bed {
     /// The same runs over a connection that can be throttled.
-    fn throttled(&self) -> (Runs, Throttled) {
+    pub(crate) fn throttled(&self) -> (Runs, Throttled) {
         let throttled = Throttled::default();
         let config = self.table.client.config().to_builder().interceptor(throttled.clone()).build();
         let table = Table::new(Client::from_conf(config), &self.table.name);
-        let hand = self.hand.clone();
-        (Runs::new(table, Clock::from_fn(move || hand.now()), Entropy::system()), throttled)
+        (Runs::new(table, self.hand.clock(), Entropy::system()), throttled)
     }
 }
 

@@ -4,22 +4,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use crosswalk_runs::{Claim, Counts, Lease, Outcome, Progress, RunError, RunState, Runs, Waited};
+use crosswalk_runs::{Claim, Counts, Lease, Progress, RunError, RunState, Runs, Waited};
 use tokio::sync::watch;
 
 use crate::bed::{Bed, bed};
+use crate::scenarios::{counts, progress, until};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-fn counts(rows: u64) -> Counts {
-    let mut counts = Counts::default();
-    (0..rows).for_each(|_| counts.add(Outcome::Created));
-    counts
-}
-
-fn progress(rows: u64) -> Progress {
-    Progress { rows, bytes: rows * 40, percent: Some(12.5) }
-}
 
 async fn end(bed: &Bed, lease: &Lease, state: RunState) -> Result<(), RunError> {
     let mut record = bed.record(&lease.run);
@@ -29,7 +20,7 @@ async fn end(bed: &Bed, lease: &Lease, state: RunState) -> Result<(), RunError> 
     bed.runs.end(lease, &record).await
 }
 
-async fn raw(bed: &Bed, id: &str) -> HashMap<String, AttributeValue> {
+pub(crate) async fn raw(bed: &Bed, id: &str) -> HashMap<String, AttributeValue> {
     let get = bed.table.client.get_item().table_name(&bed.table.name).consistent_read(true);
     let key = |text: &str| AttributeValue::S(text.to_owned());
     get.key("pk", key(&format!("RUN#{id}"))).key("sk", key("RUN")).send().await.unwrap().item.unwrap()
@@ -272,14 +263,4 @@ async fn a_dropped_keeper_renews_no_more() {
     tell.send_replace((progress(2), counts(2)));
     tokio::time::sleep(Duration::from_millis(150)).await;
     assert_eq!(bed.runs.get("import-1").await.unwrap().unwrap().counts, Counts::default());
-}
-
-async fn until(mut done: impl AsyncFnMut() -> bool) {
-    for _ in 0..500 {
-        if done().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("it did not come about within 10 seconds");
 }

@@ -6,3 +6,6 @@ mod bed;
 mod faults;
 mod lease;
 mod records;
+#[path = "../scenarios/mod.rs"]
+mod scenarios;
+mod turns;
