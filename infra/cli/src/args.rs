@@ -18,13 +18,18 @@ Bring data in:
   crosswalk import admins.csv --kind leave-admins --dry-run      what each row would do
   crosswalk import nemo.csv --kind mappings --system nemo
 
+Pass people on, from Keycloak to Glean; no AWS is needed:
+  crosswalk settings people-export --env > export.env            fill it in, then: set -a; . ./export.env; set +a
+  crosswalk export --dry-run                                     the plan; changes nothing
+  crosswalk export
+
 Ask:
   crosswalk ids find nemo 12345     who is NEMO user 12345?
   crosswalk ids list alice          under which ids is alice known?
-  crosswalk runs                    the latest imports
+  crosswalk runs                    the latest imports and exports
 
-Exit codes: 0 all is as wanted; 1 it ran, and something is not (rows that were not imported, a
-conflict, nothing found); 2 it could not run.";
+Exit codes: 0 all is as wanted; 1 it ran, and something is not (rows that were not imported,
+people who were not exported, a conflict, nothing found); 2 it could not run.";
 
 /// One literal, for `concat!`. Not broken into lines: the help wraps it.
 macro_rules! which_aws {
@@ -51,6 +56,38 @@ could not run.
     which_aws!()
 );
 
+/// One literal, for `concat!`.
+macro_rules! where_kept {
+    () => {
+        "Runs, the state (what the last good run left in Glean) and reports are kept with --aws in your account's table \
+         and bucket; else in the folder --state or CROSSWALK_STATE_DIR; else in the AWS of AWS_ENDPOINT_URL; else in \
+         the folder people-export inside --dir. A running `crosswalk up` is not looked for: the state must not depend \
+         on it."
+    };
+}
+
+const EXPORT_HELP: &str = concat!(
+    "\
+Examples:
+  crosswalk settings people-export --env > export.env     fill it in, and keep it from others: chmod 600 export.env
+  set -a; . ./export.env; set +a
+  crosswalk export --dry-run                              the plan, and what the guard says to it; writes nothing
+  crosswalk export --dry-run --json                       each person and team as it would be sent
+  crosswalk export
+  crosswalk export --allow-removals                       once, after the guard has stopped a run that is right
+  crosswalk runs ID --report failed                       who was not exported, and why
+
+Nothing is sent before the realm was read to its proven end and the guard has passed. Ctrl-C and TERM end it at once: an \
+upload that is under way stays unfinished, by which nobody is deleted, and the next run begins it anew.
+
+Exit code 0: done (who is left out by policy, such as service accounts, counts as done); 1: it ended, and some people or \
+teams were rejected, in conflict or failed, or with --dry-run the guard would stop the run; 2: it could not run, it \
+failed, or another run has the turn.
+
+",
+    where_kept!()
+);
+
 const IDS_HELP: &str = concat!(
     "\
 Examples:
@@ -70,9 +107,12 @@ const RUNS_HELP: &str = concat!(
 Examples:
   crosswalk runs --kind mappings
   crosswalk runs ID --report failed > failed.csv
+  crosswalk runs --state /var/lib/crosswalk
 
 ",
-    which_aws!()
+    which_aws!(),
+    " The folder --state or CROSSWALK_STATE_DIR holds the runs of exports that were made without an AWS; without these, \
+     and without --aws and AWS_ENDPOINT_URL, those in the folder people-export inside --dir are shown with the others."
 );
 
 /// Keeps people's identifiers in step: CSV files become accounts, employer links and mappings, and an API answers who is
@@ -99,6 +139,8 @@ pub enum Command {
     Env(DirArgs),
     /// Import CSV files; each file is a run of its own
     Import(ImportArgs),
+    /// Export a Keycloak realm's users and groups to Glean, as people and teams
+    Export(ExportArgs),
     /// Look up and change mappings: under which id a system knows a person
     Ids(IdsArgs),
     /// List the latest runs, or show one
@@ -188,6 +230,39 @@ pub struct ImportArgs {
     /// Register at FINEOS again where a registration is stored already
     #[arg(long)]
     pub force_registration: bool,
+    /// Which AWS.
+    #[command(flatten)]
+    pub place: Where,
+}
+
+/// The ways of sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ModeArg {
+    /// Everybody, in pages; who is not among them is deleted by Glean
+    Bulk,
+    /// Only what changed since the last good run, one by one
+    Individual,
+}
+
+/// `crosswalk export`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXPORT_HELP)]
+pub struct ExportArgs {
+    /// Read everything and print the plan that a run would apply; writes nothing anywhere
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Let this run delete more than EXPORT_MAX_REMOVALS allows
+    #[arg(long)]
+    pub allow_removals: bool,
+    /// How to send, whatever GLEAN_USE_BULK_INDEX says
+    #[arg(long, value_enum)]
+    pub mode: Option<ModeArg>,
+    /// Export only the first N people, and no teams; not in bulk, unless with --dry-run
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_users: Option<u32>,
+    /// The folder that keeps runs, state and reports, in the place of an AWS
+    #[arg(long, value_name = "DIR", conflicts_with = "aws")]
+    pub state: Option<PathBuf>,
     /// Which AWS.
     #[command(flatten)]
     pub place: Where,
@@ -287,7 +362,7 @@ pub enum IdsCommand {
 pub enum ReportArg {
     /// The rows that are as the file wants them
     Succeeded,
-    /// The rows that are not, with the reasons: to correct and import again
+    /// The rows that are not, with the reasons: to correct and import again. Of an export, who is not in Glean
     Failed,
     /// The run's record, as JSON
     Summary,
@@ -299,15 +374,18 @@ pub enum ReportArg {
 pub struct RunsArgs {
     /// One run; without it the latest ones
     pub id: Option<String>,
-    /// Print one of the run's reports, as it lies in the bucket
+    /// Print one of the run's reports, as it was written
     #[arg(long, value_enum, requires = "id", conflicts_with = "json")]
     pub report: Option<ReportArg>,
-    /// Only runs of this kind: leave-admins, mappings, employers
+    /// Only runs of this kind: leave-admins, mappings, employers, people-export
     #[arg(long, conflicts_with = "id")]
     pub kind: Option<String>,
     /// How many, at most
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub limit: u16,
+    /// Only the runs of exports that are kept in this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "aws")]
+    pub state: Option<PathBuf>,
     /// Which AWS.
     #[command(flatten)]
     pub place: Where,
@@ -320,6 +398,8 @@ pub enum FunctionArg {
     CsvImport,
     /// The HTTP API
     MappingApi,
+    /// The export from Keycloak to Glean
+    PeopleExport,
     /// This command line
     Crosswalk,
 }
@@ -330,7 +410,7 @@ pub struct SettingsArgs {
     /// Whose; without it all
     #[arg(value_enum)]
     pub function: Option<FunctionArg>,
-    /// As a file of environment variables to fill in
+    /// As a file of environment variables to fill in, which a shell reads: `set -a; . FILE; set +a`
     #[arg(long, conflicts_with = "markdown")]
     pub env: bool,
     /// As Markdown tables
@@ -368,6 +448,15 @@ mod tests {
         assert!(error.to_string().contains("--system"), "{error}");
         assert_eq!(error.exit_code(), 2);
         assert!(Args::try_parse_from(["crosswalk", "import", "a.csv", "--kind", "employers"]).is_ok());
+    }
+
+    #[test]
+    fn an_export_has_one_place() {
+        let read = |args: &[&str]| Args::try_parse_from([&["crosswalk", "export"], args].concat());
+        assert!(read(&["--state", "s", "--dry-run", "--mode", "individual", "--max-users", "5"]).is_ok());
+        for bad in [&["--state", "s", "--aws"][..], &["--max-users", "0"], &["--mode", "both"]] {
+            assert_eq!(read(bad).unwrap_err().exit_code(), 2, "{bad:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::io::{self, Write as _};
 use anyhow::Context as _;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use crosswalk_identity::Mapping;
-use crosswalk_runs::{Counts, ReasonCount, RunRecord, RunState};
+use crosswalk_runs::files::Files;
+use crosswalk_runs::{Counts, ReasonCount, RunRecord, RunState, Traffic};
+use indicatif::{HumanBytes, HumanCount};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -100,6 +102,7 @@ pub(crate) fn state(state: RunState) -> &'static str {
 pub(crate) fn counts(counts: &Counts) -> String {
     let parts: Vec<String> = outcomes(counts)
         .into_iter()
+        .chain([("deleted", counts.deleted.unwrap_or(0))])
         .filter(|(_, count)| *count > 0)
         .map(|(word, count)| format!("{count} {word}"))
         .collect();
@@ -142,8 +145,8 @@ pub(crate) fn outcome_table(runs: &[RunRecord]) -> Table {
 }
 
 /// The latest runs, a line each.
-pub(crate) fn run_list(runs: &[RunRecord], bucket: Option<&str>) -> Table {
-    let here = bucket.map(|bucket| format!("s3://{bucket}/"));
+pub(crate) fn run_list(runs: &[RunRecord], files: Option<&Files>) -> Table {
+    let here = files.map(|files| format!("{files}/"));
     // In our own bucket the key says it all, and leaves room for the id.
     let short = |source: &str| here.as_deref().and_then(|here| source.strip_prefix(here)).unwrap_or(source).to_owned();
     let mut list = table(
@@ -155,7 +158,7 @@ pub(crate) fn run_list(runs: &[RunRecord], bucket: Option<&str>) -> Table {
                 state(run.state).to_owned(),
                 run.started_at.strftime("%Y-%m-%d %H:%M").to_string(),
                 run.counts.read.to_string(),
-                run.counts.unsuccessful().to_string(),
+                bad(run).to_string(),
                 short(&run.source),
             ]
         }),
@@ -168,8 +171,18 @@ pub(crate) fn run_list(runs: &[RunRecord], bucket: Option<&str>) -> Table {
     list
 }
 
+/// The rows that are not as they should be. In an import `skipped` are those that were not reached; in a run that
+/// succeeded, those that policy leaves out.
+fn bad(run: &RunRecord) -> u64 {
+    match run.state {
+        RunState::Succeeded => 0,
+        _ if run.parts.is_empty() => run.counts.unsuccessful(),
+        _ => run.counts.unsuccessful() - run.counts.skipped,
+    }
+}
+
 /// One run in full.
-pub(crate) fn run(run: &RunRecord, bucket: Option<&str>) -> String {
+pub(crate) fn run(run: &RunRecord, files: Option<&Files>) -> String {
     let percent = run.progress.percent.map(|percent| format!(" ({percent:.0} %)")).unwrap_or_default();
     let mut lines = vec![
         format!("run       {}", run.id),
@@ -181,31 +194,60 @@ pub(crate) fn run(run: &RunRecord, bucket: Option<&str>) -> String {
         format!("progress  {} rows, {} bytes{percent}", run.progress.rows, run.progress.bytes),
         format!("outcomes  {}", counts(&run.counts)),
     ];
+    lines.extend(run.parts.iter().map(|(part, part_counts)| format!("{:<9} {}", plain(part), counts(part_counts))));
+    lines.extend(run.plan.iter().map(|plan| format!("plan      {}", plain(plan))));
+    lines.extend(traffic(run));
     for (name, key) in
         [("succeeded", &run.reports.succeeded), ("failed", &run.reports.failed), ("summary", &run.reports.summary)]
     {
         if let Some(key) = key {
-            lines.push(format!("{name:<9} {}", object(bucket, key)));
+            lines.push(format!("{name:<9} {}", object(files, key)));
         }
     }
     lines.extend(reasons(&run.reasons));
+    lines.extend(warnings(&run.warnings));
     lines.join("\n")
 }
 
 /// The most frequent reasons, a line each, under a heading; nothing if there are none.
 pub(crate) fn reasons(reasons: &[ReasonCount]) -> Vec<String> {
-    if reasons.is_empty() {
+    counted("reasons", reasons)
+}
+
+/// What is done and should be known, in the same way.
+pub(crate) fn warnings(warnings: &[ReasonCount]) -> Vec<String> {
+    counted("warnings", warnings)
+}
+
+fn counted(heading: &str, texts: &[ReasonCount]) -> Vec<String> {
+    if texts.is_empty() {
         return Vec::new();
     }
-    std::iter::once("reasons".to_owned())
-        .chain(reasons.iter().map(|reason| format!("{:>7}  {}", reason.count, plain(&reason.reason))))
+    std::iter::once(heading.to_owned())
+        .chain(texts.iter().map(|text| format!("{:>7}  {}", text.count, plain(&text.reason))))
         .collect()
 }
 
-/// Where an object is.
-pub(crate) fn object(bucket: Option<&str>, key: &str) -> String {
-    match bucket {
-        Some(bucket) => format!("s3://{bucket}/{key}"),
+/// The calls to outside systems, a line each.
+pub(crate) fn traffic(run: &RunRecord) -> Vec<String> {
+    run.traffic.iter().map(|(system, traffic)| format!("{:<9} {}", plain(system), calls(traffic))).collect()
+}
+
+fn calls(traffic: &Traffic) -> String {
+    let received = traffic.bytes_received.map(|bytes| format!(", {} received", HumanBytes(bytes))).unwrap_or_default();
+    format!(
+        "{} {} ({} retried), {} sent{received}",
+        HumanCount(traffic.requests),
+        if traffic.requests == 1 { "request" } else { "requests" },
+        HumanCount(traffic.retries),
+        HumanBytes(traffic.bytes_sent)
+    )
+}
+
+/// Where a report is.
+pub(crate) fn object(files: Option<&Files>, key: &str) -> String {
+    match files {
+        Some(files) => format!("{files}/{key}"),
         None => key.to_owned(),
     }
 }
@@ -237,6 +279,34 @@ mod tests {
         let counts = Counts { read: 5, created: 3, rejected: 2, ..Counts::default() };
         assert_eq!(super::counts(&counts), "5 rows: 3 created, 2 rejected");
         assert_eq!(super::counts(&Counts::default()), "0 rows");
+    }
+
+    #[test]
+    fn an_export_s_run_is_told_in_full() {
+        let mut run = RunRecord::begin("r", "people-export", "keycloak:staff", "2026-11-22T05:00:00Z".parse().unwrap());
+        run.state = RunState::Partly;
+        run.counts = Counts { read: 7, created: 3, failed: 1, skipped: 3, deleted: Some(2), ..Counts::default() };
+        run.parts.insert("people".into(), run.counts);
+        run.plan = Some("00112233".into());
+        run.warnings.push(ReasonCount { reason: "a name that Glean hides".into(), count: 4 });
+        let traffic = Traffic { requests: 1_200, retries: 1, bytes_sent: 2_048, bytes_received: None };
+        run.traffic.insert("glean".into(), traffic);
+        run.reports.failed = Some("reports/r/failed.csv".into());
+        let told = super::run(&run, Some(&Files::Folder("/state".into())));
+        for line in [
+            "people    7 rows: 3 created, 1 failed, 3 skipped, 2 deleted",
+            "plan      00112233",
+            "glean     1,200 requests (1 retried), 2.00 KiB sent",
+            "failed    /state/reports/r/failed.csv",
+            "warnings",
+            "      4  a name that Glean hides",
+        ] {
+            assert!(told.lines().any(|told| told == line), "`{line}` is missing:\n{told}");
+        }
+        // Whom policy leaves out is not bad; a row that an import did not reach is.
+        assert_eq!(bad(&run), 1);
+        assert_eq!(bad(&RunRecord { parts: Default::default(), ..run.clone() }), 4);
+        assert_eq!(bad(&RunRecord { state: RunState::Succeeded, ..run }), 0);
     }
 
     #[test]

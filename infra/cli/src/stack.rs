@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use crosswalk_csv_import::{ImportSettings, Importer, handler};
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
+use crosswalk_identifier_store::Table;
 use crosswalk_local_aws::provision::{Names, Provisioned, provision};
 use crosswalk_local_aws::{LocalAws, Storage, event_source};
 use crosswalk_mapping_api::{Api, ApiSettings, router};
@@ -82,6 +83,11 @@ impl Stack {
             }
         });
         Ok(Self { aws, made, api_url, stop, imports, api })
+    }
+
+    /// The table that was made.
+    pub(crate) fn table(&self) -> Table {
+        Table::new(aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()), &self.made.table)
     }
 
     /// Waits until a part of it ends by itself, which none should.

@@ -12,10 +12,13 @@ use anyhow::{Context as _, bail};
 use aws_config::SdkConfig;
 use crosswalk_function_kit::aws::load_config;
 use crosswalk_function_kit::settings::Environment;
+use crosswalk_function_kit::{Clock, Entropy};
 use crosswalk_identifier_store::Table;
 use crosswalk_identity::{System, Systems};
 use crosswalk_local_aws::provision::{Names, Provisioned, provision};
 use crosswalk_local_aws::{ACCESS_KEY_ID, LocalAws, REGION, SECRET_ACCESS_KEY, Storage, sdk_config_for};
+use crosswalk_runs::files::Files;
+use crosswalk_runs::{Ledger, Runs};
 use serde::{Deserialize, Serialize};
 
 use crate::args::Where;
@@ -89,6 +92,19 @@ impl Target {
             "CROSSWALK_TABLE is not set: the name of the DynamoDB table. For a local AWS, `eval \"$(crosswalk env)\"` sets it",
         )?;
         Ok(Table::new(aws_sdk_dynamodb::Client::new(&self.config), name))
+    }
+
+    /// The runs.
+    ///
+    /// # Errors
+    /// Nothing names the table.
+    pub(crate) fn ledger(&self) -> anyhow::Result<Ledger> {
+        Ok(Ledger::Table(Runs::new(self.table()?, Clock::system(), Entropy::system())))
+    }
+
+    /// The bucket as the place of state and reports, if one is named.
+    pub(crate) fn files(&self) -> Option<Files> {
+        self.bucket().map(|bucket| Files::Bucket { client: self.s3(), bucket: bucket.to_owned() })
     }
 
     /// A client for the bucket.

@@ -22,7 +22,8 @@ pub(crate) async fn run(args: &DirArgs, json: bool) -> anyhow::Result<Exit> {
             up.settings().map(|(name, value)| (name.to_owned(), value.into())).collect();
         show::json(&settings)?;
     } else {
-        let lines: String = up.settings().map(|(name, value)| format!("export {name}={}\n", shell_quoted(&value))).collect();
+        let lines: String =
+            up.settings().map(|(name, value)| format!("export {name}={}\n", shell_quoted(&value))).collect();
         show::print(&lines)?;
     }
     Ok(Exit::Done)

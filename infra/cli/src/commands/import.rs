@@ -265,8 +265,9 @@ async fn summary(target: &Target, runs: &[RunRecord]) -> anyhow::Result<()> {
         ))?;
     }
     for run in runs {
+        let files = target.files();
         if let Some((folder, _)) = run.reports.summary.as_deref().and_then(|key| key.rsplit_once('/')) {
-            show::say(&format!("Reports on {}: {}/", show::plain(&run.source), show::object(target.bucket(), folder)))?;
+            show::say(&format!("Reports on {}: {}/", show::plain(&run.source), show::object(files.as_ref(), folder)))?;
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 mod demo;
 mod env;
+mod export;
 mod ids;
 mod import;
 mod mails;
@@ -34,6 +35,7 @@ pub(crate) async fn run(args: Args, environment: Environment) -> anyhow::Result<
         Command::Up(args) => up::run(&args, json, environment).await,
         Command::Env(args) => env::run(&args, json).await,
         Command::Import(args) => import::run(&args, json, environment).await,
+        Command::Export(args) => export::run(&args, json, environment).await,
         Command::Ids(args) => ids::run(args, json, environment).await,
         Command::Runs(args) => runs::run(&args, json, environment).await,
         Command::Settings(args) => settings::run(&args, json),

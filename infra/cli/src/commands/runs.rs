@@ -1,50 +1,98 @@
 //! `crosswalk runs`: the latest runs, or one.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use crosswalk_function_kit::settings::Environment;
-use crosswalk_function_kit::{Clock, Entropy};
 use crosswalk_mapping_api::wire;
-use crosswalk_runs::{RunRecord, Runs};
+use crosswalk_runs::files::Files;
+use crosswalk_runs::{Ledger, RunRecord};
 
 use crate::args::{ReportArg, RunsArgs};
+use crate::kept::{folder_ledger, named_folder, usual_folder};
 use crate::target::Target;
 use crate::{Exit, show};
+
+/// A place that holds runs, and where their reports are, if that is known.
+struct Held {
+    ledger: Ledger,
+    files: Option<Files>,
+}
 
 /// Prints them, newest first.
 ///
 /// # Errors
-/// The AWS cannot be reached, or no table is named.
+/// The AWS or the folder cannot be read, or no table is named.
 pub(crate) async fn run(args: &RunsArgs, json: bool, environment: Environment) -> anyhow::Result<Exit> {
-    let target = Target::open(&args.place, environment).await?;
-    let runs = Runs::new(target.table()?, Clock::system(), Entropy::system());
+    // Kept until the end: it may be an AWS of this process's own.
+    let (_target, places) = open(args, environment).await?;
     let Some(id) = &args.id else {
-        let runs = runs.list(args.kind.as_deref(), usize::from(args.limit)).await?;
+        let runs = list(&places, args.kind.as_deref(), usize::from(args.limit)).await?;
         if json {
             show::json(&wire::Runs { items: runs.into_iter().map(Into::into).collect() })?;
         } else if runs.is_empty() {
             show::say("no runs yet")?;
         } else {
-            show::say(&show::run_list(&runs, target.bucket()).to_string())?;
+            let files = places.first().and_then(|place| place.files.as_ref());
+            show::say(&show::run_list(&runs, files).to_string())?;
         }
         return Ok(Exit::Done);
     };
-    let Some(run) = runs.get(id).await? else {
+    let Some((run, files)) = find(&places, id).await? else {
         show::complain(&format!("there is no run {}; `crosswalk runs` lists the latest ones", show::plain(id)));
         return Ok(Exit::NotAll);
     };
     if let Some(report) = args.report {
-        return print_report(&target, &run, report).await;
+        return print_report(files, &run, report).await;
     }
     if json {
         show::json(&wire::Run::from(run))?;
     } else {
-        show::say(&show::run(&run, target.bucket()))?;
+        show::say(&show::run(&run, files))?;
     }
     Ok(Exit::Done)
 }
 
-/// Prints a report as it is: it may be far larger than memory.
-async fn print_report(target: &Target, run: &RunRecord, report: ReportArg) -> anyhow::Result<Exit> {
+/// The folder that is named; else the AWS, and with one of one's own the folder where exports are kept without being told.
+async fn open(args: &RunsArgs, environment: Environment) -> anyhow::Result<(Option<Target>, Vec<Held>)> {
+    let folder = |folder: &std::path::Path| Held {
+        ledger: folder_ledger(folder),
+        files: Some(Files::Folder(folder.to_owned())),
+    };
+    if let Some(named) = named_folder(&args.place, args.state.as_deref(), &environment) {
+        if !named.is_dir() {
+            bail!("there is no folder {}; `crosswalk export` makes it", named.display());
+        }
+        return Ok((None, vec![folder(&named)]));
+    }
+    let usual = usual_folder(&args.place);
+    let own = !args.place.aws && environment.get("AWS_ENDPOINT_URL").is_none() && usual.is_dir();
+    let target = Target::open(&args.place, environment).await?;
+    let mut places = vec![Held { ledger: target.ledger()?, files: target.files() }];
+    places.extend(own.then(|| folder(&usual)));
+    Ok((Some(target), places))
+}
+
+/// The latest of all places.
+async fn list(places: &[Held], kind: Option<&str>, limit: usize) -> anyhow::Result<Vec<RunRecord>> {
+    let mut runs = Vec::new();
+    for place in places {
+        runs.extend(place.ledger.list(kind, limit).await?);
+    }
+    runs.sort_by_key(|run| std::cmp::Reverse(run.started_at));
+    runs.truncate(limit);
+    Ok(runs)
+}
+
+async fn find<'a>(places: &'a [Held], id: &str) -> anyhow::Result<Option<(RunRecord, Option<&'a Files>)>> {
+    for place in places {
+        if let Some(run) = place.ledger.get(id).await? {
+            return Ok(Some((run, place.files.as_ref())));
+        }
+    }
+    Ok(None)
+}
+
+/// Prints a report as it is.
+async fn print_report(files: Option<&Files>, run: &RunRecord, report: ReportArg) -> anyhow::Result<Exit> {
     let key = match report {
         ReportArg::Succeeded => &run.reports.succeeded,
         ReportArg::Failed => &run.reports.failed,
@@ -54,12 +102,20 @@ async fn print_report(target: &Target, run: &RunRecord, report: ReportArg) -> an
         show::complain(&format!("the run {} has no such report", run.id));
         return Ok(Exit::NotAll);
     };
-    let bucket = target.bucket().context("CROSSWALK_BUCKET is not set: the bucket that holds the reports")?;
-    let s3 = target.s3();
-    let object = s3.get_object().bucket(bucket).key(key).send().await;
-    let mut body = object.with_context(|| format!("cannot read s3://{bucket}/{key}"))?.body;
-    while let Some(chunk) = body.next().await {
-        show::print_bytes(&chunk.with_context(|| format!("s3://{bucket}/{key} broke off"))?)?;
+    let files = files.context("CROSSWALK_BUCKET is not set: the bucket that holds the reports")?;
+    match files {
+        // An import's may be far larger than memory.
+        Files::Bucket { client, bucket } => {
+            let object = client.get_object().bucket(bucket).key(key).send().await;
+            let mut body = object.with_context(|| format!("cannot read {files}/{key}"))?.body;
+            while let Some(chunk) = body.next().await {
+                show::print_bytes(&chunk.with_context(|| format!("{files}/{key} broke off"))?)?;
+            }
+        }
+        Files::Folder(_) => {
+            let report = files.get(key).await?.with_context(|| format!("{files}/{key} is gone"))?;
+            show::print_bytes(&report)?;
+        }
     }
     Ok(Exit::Done)
 }

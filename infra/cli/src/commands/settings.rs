@@ -24,6 +24,10 @@ const CROSSWALK: &[Setting] = &[
         "COGNITO_IDENTITY_POOL_ID",
         "the user pool's id; needed with --aws or AWS_ENDPOINT_URL, known otherwise",
     ),
+    Setting::optional(
+        "CROSSWALK_STATE_DIR",
+        "the folder that keeps the runs, state and reports of exports in the place of an AWS, as --state does; not read with --aws",
+    ),
     Setting::with_default(
         "CROSSWALK_SYSTEMS",
         crosswalk_identity::DEFAULT_SYSTEMS,
@@ -37,10 +41,11 @@ const CROSSWALK: &[Setting] = &[
 ];
 
 /// The settings of each part: its name and what it reads.
-pub fn sections() -> [(&'static str, Vec<Setting>); 3] {
+pub fn sections() -> [(&'static str, Vec<Setting>); 4] {
     [
         ("csv-import", crosswalk_csv_import::settings()),
         ("mapping-api", crosswalk_mapping_api::settings()),
+        ("people-export", crosswalk_people_export::settings()),
         ("crosswalk", CROSSWALK.to_vec()),
     ]
 }
@@ -53,6 +58,7 @@ pub(crate) fn run(args: &SettingsArgs, json: bool) -> anyhow::Result<Exit> {
     let wanted = args.function.map(|function| match function {
         FunctionArg::CsvImport => "csv-import",
         FunctionArg::MappingApi => "mapping-api",
+        FunctionArg::PeopleExport => "people-export",
         FunctionArg::Crosswalk => "crosswalk",
     });
     let sections = sections().into_iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted == *name));
@@ -66,7 +72,9 @@ pub(crate) fn run(args: &SettingsArgs, json: bool) -> anyhow::Result<Exit> {
         .map(|(name, settings)| {
             if args.env {
                 format!(
-                    "# Settings of {name}. A line that begins with # is left at its default.\n\n{}",
+                    "# Settings of {name}, as a shell reads them: set -a; . ./FILE; set +a\n\
+                     # A line that begins with # is left at its default. Put a value that holds more than letters,\n\
+                     # digits and - _ . / : @ % + = , into single quotes: NAME='{{\"a\": \"b c\"}}'\n\n{}",
                     env_file(&settings)
                 )
             } else if args.markdown {

@@ -1,17 +1,20 @@
-//! `crosswalk demo`: the whole way once, on an AWS in memory, and whether all came out as the samples must give.
+//! `crosswalk demo`: every way once, on an AWS in memory, and whether all came out as the samples must give.
+
+mod people;
 
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Entropy};
-use crosswalk_identifier_store::Table;
 use crosswalk_local_aws::Storage;
 use crosswalk_mapping_api::wire;
 use crosswalk_runs::{Counts, RunRecord, RunState, Runs};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use crate::commands::demo::people::{Exports, told};
+use crate::commands::export::summary::parts_table;
 use crate::commands::reports::{FailedRow, failed_rows};
 use crate::stack::Stack;
 use crate::{Exit, show};
@@ -31,7 +34,7 @@ struct Sample {
 fn employers() -> Sample {
     Sample {
         key: "imports/employers/employers.csv",
-        text: include_str!("../../samples/employers.csv"),
+        text: include_str!("../../../samples/employers.csv"),
         counts: Counts { read: 5, created: 4, rejected: 1, ..Counts::default() },
         failed: &[(6, "rejected")],
     }
@@ -40,7 +43,7 @@ fn employers() -> Sample {
 fn leave_admins() -> Sample {
     Sample {
         key: "imports/leave-admins/leave-admins.csv",
-        text: include_str!("../../samples/leave-admins.csv"),
+        text: include_str!("../../../samples/leave-admins.csv"),
         counts: Counts { read: 8, created: 5, rejected: 3, ..Counts::default() },
         failed: &[(7, "rejected"), (8, "rejected"), (9, "rejected")],
     }
@@ -49,7 +52,7 @@ fn leave_admins() -> Sample {
 fn mappings() -> Sample {
     Sample {
         key: "imports/mappings/nemo/mappings.csv",
-        text: include_str!("../../samples/mappings.csv"),
+        text: include_str!("../../../samples/mappings.csv"),
         counts: Counts { read: 7, created: 3, verified: 1, rejected: 2, conflict: 1, ..Counts::default() },
         failed: &[(6, "conflict"), (7, "rejected"), (8, "rejected")],
     }
@@ -183,6 +186,13 @@ async fn tell(stack: &Stack, json: bool) -> anyhow::Result<Vec<String>> {
     for (question, status, answer) in &seen.answers {
         say(format!("{}\n  GET {}\n  {status}\n{}\n", question.words, question.path, fields(answer)))?;
     }
+    say("5. People and teams go from Keycloak to Glean. Both are STAND-INS here, on loopback: they check what is asked and\n\
+         \x20  sent against what the real ones document, and hold it. The realm has six people and three groups.\n"
+        .to_owned())?;
+    let exports = people::export(stack, &mut seen.differences).await?;
+    if !json {
+        tell_exports(&exports)?;
+    }
     if json {
         let answers: Vec<Value> = seen
             .answers
@@ -194,6 +204,7 @@ async fn tell(stack: &Stack, json: bool) -> anyhow::Result<Vec<String>> {
         let failed: serde_json::Map<String, Value> =
             seen.failed.iter().map(|(file, rows)| (file.clone(), json!(rows))).collect();
         let runs: Vec<wire::Run> = seen.runs.iter().cloned().map(Into::into).collect();
+        let exported: Vec<wire::Run> = [&exports.first, &exports.second].into_iter().cloned().map(Into::into).collect();
         show::json(&json!({
             "as_expected": seen.differences.is_empty(),
             "differences": seen.differences,
@@ -202,9 +213,37 @@ async fn tell(stack: &Stack, json: bool) -> anyhow::Result<Vec<String>> {
             "accounts": seen.accounts,
             "links": seen.links,
             "answers": answers,
+            "exports": {
+                "stand_ins": true,
+                "runs": exported,
+                "not_exported": exports.not_exported,
+                "people": exports.people,
+                "teams": exports.teams,
+            },
         }))?;
     }
     Ok(seen.differences)
+}
+
+/// What the two exports did, and what the stand-in Glean holds then.
+fn tell_exports(exports: &Exports) -> anyhow::Result<()> {
+    show::say(&parts_table(&exports.first).to_string())?;
+    let rows = exports
+        .not_exported
+        .iter()
+        .map(|row| [row.kind.clone(), row.name.clone(), row.outcome.clone(), row.reason.clone()]);
+    show::say(&show::table(["kind", "name", "outcome", "reason"], rows).to_string())?;
+    let former = exports.people.values().filter(|status| *status == "Ex").count();
+    show::say(&format!(
+        "\nThe stand-in Glean now holds {} people, {former} of them former, and {} teams:\n{}\n",
+        exports.people.len(),
+        exports.teams.len(),
+        show::table(
+            ["team", "members"],
+            exports.teams.iter().map(|(team, members)| [team.clone(), members.join(", ")])
+        ),
+    ))?;
+    show::say(&format!("A second run finds nothing to do: {}.\n", told(&exports.second.parts)))
 }
 
 /// Drops files into the bucket, waits for their runs, and reads back what failed.
@@ -216,8 +255,7 @@ async fn import(stack: &Stack, samples: &[Sample], seen: &mut Seen) -> anyhow::R
         let put = s3.put_object().bucket(bucket).key(sample.key).body(sample.text.as_bytes().to_vec().into());
         put.send().await.with_context(|| format!("cannot put {}", sample.key))?;
     }
-    let table = Table::new(aws_sdk_dynamodb::Client::new(&config), &stack.made.table);
-    let runs = Runs::new(table, Clock::system(), Entropy::system());
+    let runs = Runs::new(stack.table(), Clock::system(), Entropy::system());
     for sample in samples {
         let run = ended(&runs, &format!("s3://{bucket}/{}", sample.key)).await?;
         let short = sample.key.rsplit('/').next().unwrap_or(sample.key);

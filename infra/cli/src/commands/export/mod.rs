@@ -1,0 +1,141 @@
+//! `crosswalk export`: the users and groups of a Keycloak realm go to Glean, by people-export's own code.
+
+mod progress;
+pub(crate) mod summary;
+
+use anyhow::{anyhow, bail};
+use aws_config::SdkConfig;
+use crosswalk_function_kit::aws::load_config;
+use crosswalk_function_kit::secrets::{SecretSource, Secrets};
+use crosswalk_function_kit::settings::Environment;
+use crosswalk_function_kit::{Clock, Deadline, Entropy};
+use crosswalk_mapping_api::wire;
+use crosswalk_people_export::event::WAY;
+use crosswalk_people_export::export::Place;
+use crosswalk_people_export::glean::Mode;
+use crosswalk_people_export::{DryRun, ExportRequest, ExportSettings, Exported, Exporter};
+use crosswalk_runs::{RunRecord, RunState, run_id};
+
+use crate::args::{ExportArgs, ModeArg};
+use crate::kept::Kept;
+use crate::stop::Stop;
+use crate::{Exit, show};
+use progress::Line;
+
+/// Runs it.
+///
+/// # Errors
+/// A setting does not do, the realm cannot be read, the run failed, or another one has the turn.
+pub(crate) async fn run(args: &ExportArgs, json: bool, environment: Environment) -> anyhow::Result<Exit> {
+    let mut stop = Stop::new()?;
+    let kept = Kept::open(&args.place, args.state.as_deref(), &environment).await?;
+    let environment = kept.environment(&environment);
+    let settings = ExportSettings::from_env(&environment)?;
+    let dry_run = args.dry_run || settings.dry_run;
+    let entropy = Entropy::system();
+    let request = ExportRequest {
+        run_id: run_id::random(WAY, &entropy),
+        delivery: "crosswalk export".to_owned(),
+        mode: args.mode.map(|mode| match mode {
+            ModeArg::Bulk => Mode::Bulk,
+            ModeArg::Individual => Mode::Individual,
+        }),
+        max_users: args.max_users.map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
+        allow_removals: args.allow_removals,
+    };
+    let secrets = secrets(&kept, &settings, &environment).await;
+    let place = Place { ledger: kept.ledger()?, files: kept.files()? };
+    let exporter = Exporter::new(settings, place, secrets, Clock::system(), entropy);
+
+    let line = Line::new();
+    let watch = |watched| line.show(watched);
+    if dry_run {
+        let planned = tokio::select! {
+            planned = exporter.dry_run(&request, &watch) => planned?,
+            () = stop.wanted() => bail!("stopped. A dry run writes nothing, so there is nothing to mend"),
+        };
+        drop(line);
+        return tell_plan(&planned, json);
+    }
+    let exported = tokio::select! {
+        exported = exporter.export(&request, Deadline::NONE, &watch) => exported?,
+        () = stop.wanted() => return Err(stopped(&kept)),
+    };
+    drop(line);
+    match exported {
+        Exported::Ended(record) => tell_run(&kept, &record, json).await,
+        Exported::Busy { run, until } => Err(busy(&run, until)),
+    }
+}
+
+fn busy(run: &str, until: Option<jiff::Timestamp>) -> anyhow::Error {
+    let run = show::plain(run);
+    let until = match until {
+        Some(until) => format!("it holds its lease until {}, and renews it while it works", show::time(until)),
+        None => "it is another process on this folder, and its turn ends with it".to_owned(),
+    };
+    anyhow!("the run {run} is at work, and Glean takes one upload at a time: {until}. Nothing was done")
+}
+
+fn stopped(kept: &Kept) -> anyhow::Error {
+    let turn = match kept {
+        Kept::Aws { .. } => " The run's lease lapses within a minute; until then another run is told that it is busy.",
+        Kept::Folder { .. } => "",
+    };
+    anyhow!(
+        "stopped. An upload that was under way is left unfinished, so nobody is deleted by it, and the next run begins it \
+         anew; what was sent one by one stands.{turn}"
+    )
+}
+
+/// A secret that Secrets Manager holds needs AWS credentials; no other export without an AWS does.
+async fn secrets(kept: &Kept, settings: &ExportSettings, environment: &Environment) -> Secrets {
+    let sources = [&settings.keycloak.client_secret, &settings.glean.api_token];
+    match kept {
+        Kept::Aws { target, .. } => Secrets::new(&target.config),
+        Kept::Folder { .. } if sources.iter().any(|source| matches!(source, SecretSource::Id(_))) => {
+            Secrets::new(&load_config(environment).await)
+        }
+        Kept::Folder { .. } => Secrets::new(&SdkConfig::builder().build()),
+    }
+}
+
+fn tell_plan(planned: &DryRun, json: bool) -> anyhow::Result<Exit> {
+    if json {
+        show::json(&summary::plan_as_json(planned))?;
+    } else {
+        show::say(&summary::plan(planned))?;
+    }
+    let good = planned.stopped.is_none() && planned.record.state == RunState::Succeeded;
+    Ok(if good { Exit::Done } else { Exit::NotAll })
+}
+
+async fn tell_run(kept: &Kept, record: &RunRecord, json: bool) -> anyhow::Result<Exit> {
+    if json {
+        show::json(&wire::Run::from(record.clone()))?;
+    } else {
+        let files = kept.files()?;
+        show::say(&summary::run(record, &files, &kept.flags()).await?)?;
+    }
+    match record.state {
+        RunState::Succeeded => Ok(Exit::Done),
+        RunState::Partly => Ok(Exit::NotAll),
+        RunState::Failed | RunState::Running => {
+            let why: Vec<_> = record.reasons.iter().map(|reason| show::plain(&reason.reason)).collect();
+            bail!("the run {} failed: {}", record.id, why.join("; "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_the_turn_is_named() {
+        let told = busy("people-export-1", Some("2026-11-22T05:01:00Z".parse().unwrap())).to_string();
+        assert!(told.contains("the run people-export-1 is at work"), "{told}");
+        assert!(told.contains("until 2026-11-22 05:01:00 UTC"), "{told}");
+        assert!(busy("r", None).to_string().contains("another process on this folder"));
+    }
+}

@@ -1,0 +1,87 @@
+//! How far an export is: a line on standard error, and only if that is a terminal.
+
+use crosswalk_people_export::export::Watched;
+use crosswalk_people_export::mapping::Kind;
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+
+/// The line. Gone when dropped.
+pub(super) struct Line(ProgressBar);
+
+/// What the line says.
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    what: &'static str,
+    done: u64,
+    of: u64,
+    words: String,
+}
+
+impl Line {
+    pub(super) fn new() -> Self {
+        let bar = ProgressBar::new(1);
+        Self(match ProgressStyle::with_template("{prefix:14} {bar:30} {percent:>3} % {msg}") {
+            Ok(style) => bar.with_style(style),
+            Err(_) => bar,
+        })
+    }
+
+    pub(super) fn show(&self, watched: Watched) {
+        if self.0.is_hidden() {
+            return;
+        }
+        let told = tell(watched);
+        self.0.set_prefix(told.what);
+        self.0.set_length(told.of.max(1));
+        self.0.set_position(told.done.min(told.of));
+        self.0.set_message(told.words);
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+fn tell(watched: Watched) -> Told {
+    let of = |done: u64, of: u64| format!("{} of {}", HumanCount(done), HumanCount(of.max(done)));
+    match watched {
+        Watched::Reading(reading) => Told {
+            what: "reading",
+            done: reading.users + reading.groups,
+            of: reading.users_expected + reading.groups_expected,
+            words: format!(
+                "{} users, {} groups",
+                of(reading.users, reading.users_expected),
+                of(reading.groups, reading.groups_expected)
+            ),
+        },
+        Watched::Sending { kind, sent, of: all } => {
+            let (what, noun) = match kind {
+                Kind::Person => ("sending people", "people"),
+                Kind::Team => ("sending teams", "teams"),
+            };
+            Told { what, done: sent, of: all, words: format!("{} {noun}", of(sent, all)) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crosswalk_people_export::keycloak::Reading;
+
+    use super::*;
+
+    #[test]
+    fn what_is_read_and_sent_is_told_of_what_is_expected() {
+        let reading = Reading { users: 1_500, users_expected: 10_000, groups: 20, groups_expected: 500 };
+        let told = tell(Watched::Reading(reading));
+        assert_eq!((told.what, told.done, told.of), ("reading", 1_520, 10_500));
+        assert_eq!(told.words, "1,500 of 10,000 users, 20 of 500 groups");
+        // More came than was counted before.
+        let reading = Reading { users: 12, users_expected: 10, ..Reading::default() };
+        assert_eq!(tell(Watched::Reading(reading)).words, "12 of 12 users, 0 of 0 groups");
+        let told = tell(Watched::Sending { kind: Kind::Team, sent: 3, of: 7 });
+        assert_eq!((told.what, told.words.as_str()), ("sending teams", "3 of 7 teams"));
+    }
+}

@@ -1,0 +1,351 @@
+//! What an export did, or would do, in words and tables.
+
+use anyhow::Context as _;
+use comfy_table::{CellAlignment, Table};
+use crosswalk_mapping_api::wire;
+use crosswalk_people_export::DryRun;
+use crosswalk_people_export::plan::{Change, Step};
+use crosswalk_people_export::report::Row;
+use crosswalk_runs::files::Files;
+use crosswalk_runs::{Counts, RunRecord};
+use indicatif::HumanCount;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::show;
+
+/// How many people and teams that are not exported are named; the others are counted.
+const SHOWN: usize = 20;
+
+/// Somebody or something of the realm that is not in Glean as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct NotExported {
+    /// `person` or `team`.
+    pub(crate) kind: String,
+    /// The username or e-mail, or the group's path.
+    pub(crate) name: String,
+    /// Rejected, conflict, failed or skipped.
+    pub(crate) outcome: String,
+    /// Why, and what to do.
+    pub(crate) reason: String,
+}
+
+impl From<&Row> for NotExported {
+    fn from(row: &Row) -> Self {
+        Self {
+            kind: row.kind.to_string(),
+            name: row.name.clone(),
+            outcome: row.outcome.to_string(),
+            reason: row.reason.clone(),
+        }
+    }
+}
+
+/// What a run did. `flags` make `crosswalk runs` look where its record is.
+///
+/// # Errors
+/// The report of who was not exported cannot be read.
+pub(crate) async fn run(record: &RunRecord, files: &Files, flags: &str) -> anyhow::Result<String> {
+    let mut parts = Vec::new();
+    if !record.parts.is_empty() {
+        parts.push(parts_table(record).to_string());
+    }
+    if let Some(key) = &record.reports.failed {
+        let report = files.get(key).await?.with_context(|| format!("{files}/{key} is gone"))?;
+        let all = read_report(&report).with_context(|| format!("{files}/{key} does not read"))?;
+        parts.push(format!("Not exported:\n{}", not_exported(&all)));
+        if all.len() > SHOWN {
+            parts.push(format!("All of them: crosswalk runs {}{flags} --report failed", record.id));
+        }
+    }
+    parts.extend(show::warnings(&record.warnings));
+    parts.push(ending(record));
+    if let Some((folder, _)) = record.reports.summary.as_deref().and_then(|key| key.rsplit_once('/')) {
+        parts.push(format!("Reports: {files}/{folder}/"));
+    }
+    Ok(parts.join("\n"))
+}
+
+/// What a run would do.
+pub(crate) fn plan(planned: &DryRun) -> String {
+    let DryRun { record, plan, desired, rows, stopped } = planned;
+    let mut parts = vec!["Dry run: nothing is sent, and nothing is written.\n".to_owned()];
+    if !plan.is_empty() {
+        parts.push(plan.to_string().lines().map(show::plain).collect::<Vec<_>>().join("\n") + "\n");
+    }
+    if !record.parts.is_empty() {
+        parts.push(parts_table(record).to_string());
+    }
+    if !rows.is_empty() {
+        let all: Vec<_> = rows.iter().map(NotExported::from).collect();
+        parts.push(format!("Would not be exported:\n{}", not_exported(&all)));
+    }
+    if !desired.warnings.is_empty() {
+        let rows = desired
+            .warnings
+            .iter()
+            .take(SHOWN)
+            .map(|warning| [warning.kind.to_string(), warning.name.clone(), warning.text.to_string()]);
+        parts.push(format!("Warnings:\n{}", show::table(["kind", "name", "warning"], rows)));
+        parts.extend(more(desired.warnings.len()));
+    }
+    parts.extend(show::traffic(record));
+    parts.push(format!("plan {}: {}", plan.hash(), steps(plan.actions())));
+    parts.push(match stopped {
+        None => "guard: lets it pass".to_owned(),
+        Some(why) => format!("guard: STOPS it, nothing would be sent: {}", show::plain(why)),
+    });
+    parts.join("\n")
+}
+
+/// The same for programs: each person and team as it would be sent.
+pub(crate) fn plan_as_json(planned: &DryRun) -> Value {
+    // Whoever is not exported stands in `left_out` with id and key; `rows` names the same ones for people.
+    let DryRun { record, plan, desired, rows: _, stopped } = planned;
+    let left_out: Vec<Value> = desired
+        .left_out
+        .iter()
+        .map(|left| {
+            json!({ "kind": left.kind, "id": left.id, "name": left.name, "key": left.key,
+                "outcome": left.outcome, "reason": left.reason })
+        })
+        .collect();
+    let warnings: Vec<Value> = desired
+        .warnings
+        .iter()
+        .map(|warning| json!({ "kind": warning.kind, "id": warning.id, "name": warning.name, "warning": warning.text }))
+        .collect();
+    let steps: Vec<Value> =
+        plan.actions().iter().map(|step| json!({ "change": word(step), "kind": step.kind, "key": step.key })).collect();
+    json!({
+        "people": desired.people,
+        "teams": desired.teams,
+        "left_out": left_out,
+        "warnings": warnings,
+        "plan": { "hash": plan.hash(), "steps": steps },
+        "stopped": stopped,
+        "record": wire::Run::from(record.clone()),
+    })
+}
+
+fn word(step: &Step) -> &'static str {
+    match step.change {
+        Change::Create(_) => "create",
+        Change::Update(_) => "update",
+        Change::Delete => "delete",
+    }
+}
+
+/// `3 steps: 2 create, 1 delete`.
+fn steps(steps: &[Step]) -> String {
+    let counted: Vec<String> = ["create", "update", "delete"]
+        .into_iter()
+        .map(|change| (change, steps.iter().filter(|step| word(step) == change).count()))
+        .filter(|(_, count)| *count > 0)
+        .map(|(change, count)| format!("{} {change}", HumanCount(count as u64)))
+        .collect();
+    match steps.len() {
+        0 => "nothing to do".to_owned(),
+        1 => format!("1 step: {}", counted.join(", ")),
+        all => format!("{} steps: {}", HumanCount(all as u64), counted.join(", ")),
+    }
+}
+
+/// People and teams by outcome; outcomes that there are none of are left out.
+pub(crate) fn parts_table(record: &RunRecord) -> Table {
+    let used: Vec<usize> =
+        (0..8).filter(|&index| record.parts.values().any(|counts| show::outcomes(counts)[index].1 > 0)).collect();
+    let words = show::outcomes(&Counts::default()).map(|(word, _)| word);
+    let deleted = record.parts.values().any(|counts| counts.deleted.is_some_and(|deleted| deleted > 0));
+    let mut header = vec!["", "read"];
+    header.extend(used.iter().map(|&index| words[index]));
+    header.extend(deleted.then_some("deleted"));
+    let mut table = show::table([""], []);
+    let columns = header.len();
+    table.set_header(header);
+    for (part, counts) in &record.parts {
+        let outcomes = show::outcomes(counts);
+        let mut row = vec![show::plain(part), HumanCount(counts.read).to_string()];
+        row.extend(used.iter().map(|&index| number(outcomes[index].1)));
+        row.extend(deleted.then(|| number(counts.deleted.unwrap_or(0))));
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().take(columns).skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn number(count: u64) -> String {
+    if count == 0 { "–".to_owned() } else { HumanCount(count).to_string() }
+}
+
+/// The first of them, and how many more there are.
+fn not_exported(all: &[NotExported]) -> String {
+    let rows =
+        all.iter().take(SHOWN).map(|row| [row.kind.clone(), row.name.clone(), row.outcome.clone(), row.reason.clone()]);
+    let table = show::table(["kind", "name", "outcome", "reason"], rows).to_string();
+    std::iter::once(table).chain(more(all.len())).collect::<Vec<_>>().join("\n")
+}
+
+fn more(all: usize) -> Option<String> {
+    (all > SHOWN).then(|| format!("and {} more", HumanCount((all - SHOWN) as u64)))
+}
+
+fn ending(record: &RunRecord) -> String {
+    let mut lines = show::traffic(record);
+    let plan = record.plan.as_deref().map(|plan| format!(", plan {plan}")).unwrap_or_default();
+    let took = record.ended_at.map(|ended| ended.duration_since(record.started_at).as_secs_f64());
+    let took = took.map(|seconds| format!(" in {seconds:.1} s")).unwrap_or_default();
+    lines.push(format!("run {}: {}{took}{plan}", record.id, show::state(record.state)));
+    lines.join("\n")
+}
+
+/// Reads `failed.csv`.
+pub(crate) fn read_report(report: &[u8]) -> anyhow::Result<Vec<NotExported>> {
+    let mut reader = csv::Reader::from_reader(report);
+    let header = reader.headers()?.clone();
+    let place = |name: &str| {
+        header.iter().position(|column| column == name).with_context(|| format!("the column {name} is missing"))
+    };
+    let places = [place("kind")?, place("name")?, place("outcome")?, place("reason")?];
+    let rows = reader.records().map(|record| {
+        let record = record?;
+        let [kind, name, outcome, reason] = places.map(|at| record.get(at).unwrap_or_default().to_owned());
+        Ok(NotExported { kind, name, outcome, reason })
+    });
+    rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crosswalk_people_export::glean::types::Employee;
+    use crosswalk_people_export::mapping::{Desired, Kind, LeftOut};
+    use crosswalk_reconcile::{Fingerprint, Outcome, Plan};
+    use crosswalk_runs::{ReasonCount, RunState, Traffic};
+
+    use super::*;
+
+    fn record() -> RunRecord {
+        let start = "2026-11-22T05:00:00Z".parse().unwrap();
+        let mut record = RunRecord::begin("people-export-1", "people-export", "keycloak:staff", start);
+        record.state = RunState::Partly;
+        record.ended_at = Some("2026-11-22T05:00:12.25Z".parse().unwrap());
+        let people = Counts { read: 12_003, created: 12_000, rejected: 3, deleted: Some(4), ..Counts::default() };
+        record.parts.insert("people".into(), people);
+        let teams = Counts { read: 2, unchanged: 2, deleted: Some(0), ..Counts::default() };
+        record.parts.insert("teams".into(), teams);
+        let traffic = Traffic { requests: 15, retries: 2, bytes_sent: 1_048_576, bytes_received: None };
+        record.traffic.insert("glean".into(), traffic);
+        record.warnings.push(ReasonCount { reason: "a name that Glean hides".into(), count: 2 });
+        record.plan = Some("0011223344556677".into());
+        record
+    }
+
+    fn person(name: &str) -> LeftOut {
+        LeftOut {
+            kind: Kind::Person,
+            id: "1".into(),
+            name: name.into(),
+            key: None,
+            outcome: Outcome::Rejected,
+            reason: "no department".into(),
+        }
+    }
+
+    fn dry_run(stopped: Option<&str>) -> DryRun {
+        let step = |key: &str, change| Step { kind: Kind::Person, key: key.into(), change };
+        DryRun {
+            record: RunRecord { reports: Default::default(), ..record() },
+            plan: Plan::new(vec![
+                step("ada@example.org", Change::Create(Fingerprint::of(b"1"))),
+                step("bo@example.org", Change::Delete),
+            ]),
+            rows: vec![Row::from(&person("cy\u{1b}[31m"))],
+            desired: Desired {
+                people: vec![Employee {
+                    email: "ada@example.org".into(),
+                    department: "Physics".into(),
+                    ..Employee::default()
+                }],
+                left_out: vec![person("cy\u{1b}[31m")],
+                ..Desired::default()
+            },
+            stopped: stopped.map(Into::into),
+        }
+    }
+
+    /// The cells of a table's line.
+    fn cells(text: &str, first: &str) -> Vec<String> {
+        let line = text.lines().find(|line| line.trim_start_matches(['│', ' ']).starts_with(first)).unwrap();
+        line.trim_matches('│').split('┆').map(|cell| cell.trim().to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_run_is_told_by_parts_and_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::Folder(folder.path().to_owned());
+        let mut record = record();
+        let key = "reports/people-export-1/failed.csv";
+        record.reports.failed = Some(key.into());
+        record.reports.summary = Some("reports/people-export-1/summary.json".into());
+        let mut report = "kind,id,name,outcome,reason\n".to_owned();
+        for n in 0..=SHOWN {
+            report.push_str(&format!("person,{n},user{n},rejected,\"no department, and no default\"\n"));
+        }
+        files.put(key, report.into(), "text/csv").await.unwrap();
+
+        let told = run(&record, &files, " --state here").await.unwrap();
+        assert_eq!(cells(&told, "people"), ["people", "12,003", "12,000", "–", "3", "4"]);
+        assert_eq!(cells(&told, "teams"), ["teams", "2", "–", "2", "–", "–"]);
+        assert!(told.contains("user19") && !told.contains("user20"), "{told}");
+        for line in [
+            "and 1 more",
+            "All of them: crosswalk runs people-export-1 --state here --report failed",
+            "      2  a name that Glean hides",
+            "glean     15 requests (2 retried), 1.00 MiB sent",
+            "run people-export-1: partly in 12.2 s, plan 0011223344556677",
+        ] {
+            assert!(told.lines().any(|told| told == line), "`{line}` is missing:\n{told}");
+        }
+        assert!(told.ends_with("/reports/people-export-1/"), "{told}");
+    }
+
+    #[test]
+    fn a_plan_is_told_with_its_hash_and_the_guards_word() {
+        let planned = dry_run(None);
+        let told = plan(&planned);
+        assert!(told.contains("create person ada@example.org\ndelete person bo@example.org\n"), "{told}");
+        let hash = planned.plan.hash();
+        assert!(told.contains(&format!("plan {hash}: 2 steps: 1 create, 1 delete\nguard: lets it pass")), "{told}");
+        assert!(told.contains("no department") && !told.contains('\u{1b}'), "{told}");
+        assert!(plan(&dry_run(Some("too many"))).contains("guard: STOPS it, nothing would be sent: too many"));
+    }
+
+    #[test]
+    fn programs_get_each_person_as_sent() {
+        let planned = dry_run(Some("too many"));
+        let json = plan_as_json(&planned);
+        assert_eq!(json["people"][0]["email"], "ada@example.org");
+        assert_eq!(json["people"][0]["status"], "CURRENT");
+        assert_eq!(
+            (&json["left_out"][0]["outcome"], &json["left_out"][0]["kind"]),
+            (&"rejected".into(), &"person".into())
+        );
+        assert_eq!(json["plan"]["hash"], planned.plan.hash());
+        assert_eq!(
+            json["plan"]["steps"],
+            json!([
+                { "change": "create", "kind": "person", "key": "ada@example.org" },
+                { "change": "delete", "kind": "person", "key": "bo@example.org" },
+            ])
+        );
+        assert_eq!((&json["stopped"], &json["record"]["id"]), (&"too many".into(), &"people-export-1".into()));
+    }
+
+    #[test]
+    fn a_report_without_its_columns_is_none() {
+        assert!(read_report(b"kind,id,name,reason\n").unwrap_err().to_string().contains("outcome"));
+        assert_eq!(read_report(b"kind,id,name,outcome,reason\n").unwrap(), []);
+    }
+}
