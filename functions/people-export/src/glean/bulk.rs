@@ -106,7 +106,7 @@ pub(super) async fn upload<T: Item>(
     let (of, settings) = (items.len(), &glean.client.settings);
     let mut pages =
         Pages::measure(items, around::<T>(&upload_id)?, settings.page_size, settings.page_bytes).map_err(unwritable)?;
-    if let Some((at, length)) = pages.too_long() {
+    if let Some((at, length)) = pages.too_long(MOST_BYTES) {
         return Err(SendError::Refused(format!(
             "the {} at place {} of {of} takes {length} bytes, and a request holds {MOST_BYTES} at most: nothing was sent",
             T::WORD,

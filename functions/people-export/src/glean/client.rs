@@ -11,7 +11,7 @@ use crosswalk_function_kit::rate::Pace;
 use crosswalk_function_kit::retry::retry_as_told;
 use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_runs::Traffic;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
@@ -135,8 +135,11 @@ impl Client {
         sent.map_err(|failure| match failure {
             Failure::Lasting(untaken) => untaken,
             Failure::Passing { what, .. } => {
-                let times = attempts.sent.load(Ordering::Relaxed);
-                SendError::Unreachable(format!("{what} (tried {times} times)")).into()
+                let tried = match attempts.sent.load(Ordering::Relaxed) {
+                    1 => "tried once, as no time was left".to_owned(),
+                    times => format!("tried {times} times"),
+                };
+                SendError::Unreachable(format!("{what} ({tried})")).into()
             }
         })
     }
@@ -195,9 +198,8 @@ impl Client {
         authorization.set_sensitive(true);
         let url = format!("{}/{}", self.settings.api_url, request.endpoint);
         let mut post = self.http.post(url).header(AUTHORIZATION, authorization).body(request.body.clone());
-        if !request.body.is_empty() {
-            post = post.header(CONTENT_TYPE, JSON);
-        }
+        // Said in so many words, as the client says nothing of the length of no body, and front ends answer 411 to that.
+        post = if request.body.is_empty() { post.header(CONTENT_LENGTH, 0) } else { post.header(CONTENT_TYPE, JSON) };
         tally.sends(request.body.len(), attempts.sent.fetch_add(1, Ordering::Relaxed) > 0);
         let broken = |error| broken(request.endpoint, error, attempts);
         let mut answer = post.send().await.map_err(broken)?;

@@ -34,10 +34,10 @@ impl Pages {
         Ok(Self { lengths, around, count: count.max(1), bytes })
     }
 
-    /// The first item that not even a body of its own may hold, and that body's length.
-    pub(super) fn too_long(&self) -> Option<(usize, usize)> {
+    /// The first item whose body would be longer than `most`, even if it were sent alone, and that body's length.
+    pub(super) fn too_long(&self, most: usize) -> Option<(usize, usize)> {
         let alone = |at: usize| self.body_length(at..at + 1);
-        (0..self.lengths.len()).map(|at| (at, alone(at))).find(|(_, length)| *length > MOST_BYTES)
+        (0..self.lengths.len()).map(|at| (at, alone(at))).find(|(_, length)| *length > most)
     }
 
     /// The page that begins at `from`: as many items as the bounds allow, and one even if it is over the bound of bytes.
@@ -145,22 +145,25 @@ mod tests {
 
     #[test]
     fn what_no_body_may_hold_is_found() {
-        // The quotes of a string and what is around it.
-        let most = MOST_BYTES - AROUND - 2;
-        let items = [String::new(), "a".repeat(most)];
-        assert_eq!(Pages::measure(&items, AROUND, 9, 9).unwrap().too_long(), None);
-        let items = [String::new(), "a".repeat(most + 1)];
-        assert_eq!(Pages::measure(&items, AROUND, 9, 9).unwrap().too_long(), Some((1, MOST_BYTES + 1)));
+        // Two quotes each, and two bytes around them.
+        let items = ["", "ab", "abcdef"];
+        let pages = Pages::measure(&items, AROUND, 9, 9).unwrap();
+        assert_eq!(pages.too_long(10), None);
+        assert_eq!(pages.too_long(9), Some((2, 10)));
+        assert_eq!(pages.too_long(5), Some((1, 6)));
     }
 
     proptest! {
         #[test]
         fn every_item_is_in_one_page_in_order_and_no_page_is_over_its_bounds(
-            items in vec("[a-z\"é]{0,40}", 0..200),
+            lengths in vec(0..20_usize, 0..100),
             count in 1..60_usize,
             bytes in 0..700_usize,
         ) {
+            // Longer as JSON and in UTF-8 than in characters.
+            let items: Vec<_> = lengths.into_iter().map(|length| "é\"".repeat(length)).collect();
             let cut = cut(&items, count, bytes);
+            let pages = Pages::measure(&items, AROUND, count, bytes).unwrap();
             let sent: Vec<_> = cut.iter().cloned().flatten().collect();
             prop_assert_eq!(sent, (0..items.len()).collect::<Vec<_>>());
             let length = |page: Range<usize>| serde_json::to_vec(&items[page]).unwrap().len();
@@ -171,7 +174,6 @@ mod tests {
                 if at + 1 < cut.len() {
                     prop_assert!(page.len() == count || length(page.start..page.end + 1) > bytes);
                 }
-                let pages = Pages::measure(&items, AROUND, count, bytes).unwrap();
                 prop_assert_eq!(pages.body_length(page.clone()), length(page.clone()));
             }
         }
