@@ -83,7 +83,7 @@ struct Shared {
 
 #[derive(Debug)]
 enum Hold {
-    Table(table::Hold),
+    Table(Box<table::Hold>),
     Folder(folder::Hold),
 }
 
@@ -130,7 +130,9 @@ impl Ledger {
         delivery: &str,
     ) -> Result<Begin, RunError> {
         let taken = match self {
-            Self::Table(runs) => table::begin(runs, record, turn, delivery).await?.map(Hold::Table),
+            Self::Table(runs) => {
+                table::begin(runs, record, turn, delivery).await?.map(|hold| Hold::Table(Box::new(hold)))
+            }
             Self::Folder { folder, clock } => {
                 Folder::new(folder, clock).begin(record, turn, delivery).await?.map(Hold::Folder)
             }

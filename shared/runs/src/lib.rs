@@ -1,10 +1,17 @@
-//! Run records in DynamoDB: the identity of a run, its lease, progress and counts.
+//! Run records: the identity of a run, its lease, progress and counts; runs that exclude each other; reports and states.
+//!
+//! # In DynamoDB
 //!
 //! A run is one item, `RUN#<id>` / `RUN`, which holds the record as its JSON has it, and beside it the lease: a fencing
 //! number that only grows, until when the lease holds, and the delivery under which it was claimed. All writes are
 //! conditional on the fencing number, so a worker whose run was taken over cannot write to it any more. The index lists
 //! all runs in one partition, `RUNS`, by the time of their start: there are few enough (one a file), and one order serves
-//! both "all" and "of a kind".
+//! both "all" and "of a kind". [`Runs`] is the ways' whose runs go on side by side.
+//!
+//! # Turns
+//!
+//! Runs that exclude each other take turns in a [`Ledger`]: in the same table, or in a folder for who runs without AWS. What
+//! such a run leaves, [`files::Files`] keeps in the bucket or in the folder.
 
 pub mod files;
 mod keeper;

@@ -59,6 +59,25 @@ mod tests {
     }
 
     #[test]
+    fn the_same_time_of_a_schedule_is_the_same_run() {
+        let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
+        let arn = "arn:aws:scheduler:eu-central-1:123456789012:schedule/default/people-export";
+        let id = for_schedule("people-export", arn, at("2026-11-22T10:00:00Z"));
+        // Pinned: ids of stored runs must not change with a release.
+        assert_eq!(id, "people-export-dbd1c8557f038d608082e25dc1724ebc");
+        // The same moment, however it was written.
+        assert_eq!(id, for_schedule("people-export", arn, at("2026-11-22T11:00:00.000+01:00")));
+        let others = [
+            for_schedule("people-export", arn, at("2026-11-22T11:00:00Z")),
+            for_schedule("people-export", arn, at("2026-11-22T10:00:00.001Z")),
+            for_schedule("people-export", "people-export", at("2026-11-22T10:00:00Z")),
+            for_schedule("directory-sync", arn, at("2026-11-22T10:00:00Z")),
+        ];
+        let distinct: HashSet<_> = others.iter().chain([&id]).collect();
+        assert_eq!(distinct.len(), 5, "{others:?}");
+    }
+
+    #[test]
     fn each_part_counts() {
         let events = [
             ("bucket", "key", None, "1"),

@@ -1,10 +1,12 @@
 //! What a record looks like, in JSON and in the table, and how records are listed.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crosswalk_runs::{Counts, Outcome, Progress, Reasons, Reports, RunRecord, RunState};
+use crosswalk_runs::{Counts, Outcome, Progress, ReasonCount, Reasons, Reports, RunRecord, RunState, Traffic};
 
 use crate::bed::bed;
+use crate::lease::raw;
 
 fn ended() -> RunRecord {
     let began = "2026-11-22T10:00:00Z".parse().unwrap();
@@ -88,6 +90,50 @@ async fn the_table_gives_back_what_ended() {
     let lease = bed.claim_as(&RunRecord::begin(&record.id, &record.kind, &record.source, record.started_at)).await;
     bed.runs.end(&lease, &record).await.unwrap();
     assert_eq!(bed.runs.get("import-1").await.unwrap(), Some(record));
+}
+
+/// What an export has beside it.
+fn ended_export() -> RunRecord {
+    let warning = ReasonCount { reason: "Glean hides people of this name".into(), count: 2 };
+    let traffic = Traffic { requests: 12, retries: 1, bytes_sent: 345, bytes_received: None };
+    RunRecord {
+        warnings: vec![warning],
+        parts: BTreeMap::from([("people".into(), ended().counts), ("teams".into(), Counts::default())]),
+        traffic: BTreeMap::from([
+            ("glean".into(), traffic),
+            ("keycloak".into(), Traffic { bytes_received: Some(678), ..traffic }),
+        ]),
+        plan: Some("c0ffee".into()),
+        ..ended()
+    }
+}
+
+#[test]
+fn what_only_some_ways_have_is_absent_elsewhere() {
+    let json = serde_json::to_value(ended_export()).unwrap();
+    assert_eq!(serde_json::from_value::<RunRecord>(json.clone()).unwrap(), ended_export());
+    let plain = serde_json::to_value(ended()).unwrap();
+    for name in ["warnings", "parts", "traffic", "plan"] {
+        assert!(json.get(name).is_some() && plain.get(name).is_none(), "{name}");
+    }
+    insta::assert_snapshot!(json["traffic"], @r#"{"glean":{"bytes_sent":345,"requests":12,"retries":1},"keycloak":{"bytes_received":678,"bytes_sent":345,"requests":12,"retries":1}}"#);
+}
+
+#[tokio::test]
+async fn the_table_gives_back_what_only_some_ways_have() {
+    let bed = bed().await;
+    for (id, record) in [("import-1", ended()), ("export-1", ended_export())] {
+        let record = RunRecord { id: id.into(), started_at: bed.hand.now(), ..record };
+        let lease = bed.claim_as(&RunRecord::begin(id, &record.kind, &record.source, record.started_at)).await;
+        bed.runs.end(&lease, &record).await.unwrap();
+        assert_eq!(bed.runs.get(id).await.unwrap(), Some(record));
+    }
+    // What has nothing of it is stored as it was before there was such a thing.
+    let item = raw(&bed, "import-1").await;
+    for name in ["warnings", "parts", "traffic", "plan"] {
+        assert!(!item.contains_key(name), "{name}");
+        assert!(raw(&bed, "export-1").await.contains_key(name), "{name}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,97 @@
+//! Files in a folder.
+
+use std::fs;
+
+use bytes::Bytes;
+use crosswalk_runs::files::Files;
+
+const JSON: &str = "application/json";
+
+#[tokio::test]
+async fn what_is_put_is_there_and_what_is_not_is_none() {
+    let parent = tempfile::tempdir().unwrap();
+    let files = Files::Folder(parent.path().join("kept"));
+    assert_eq!(files.get("state/people.json").await.unwrap(), None);
+    assert!(!parent.path().join("kept").exists());
+    files.put("state/people.json", Bytes::from_static(b"old, and longer"), JSON).await.unwrap();
+    files.put("state/people.json", Bytes::from_static(b"new"), JSON).await.unwrap();
+    files.put("top.json", Bytes::new(), JSON).await.unwrap();
+    assert_eq!(files.get("state/people.json").await.unwrap().unwrap(), "new");
+    assert_eq!(files.get("top.json").await.unwrap().unwrap(), "");
+    assert_eq!(files.get("state/people.json/deeper").await.ok().flatten(), None);
+    // No draft is left.
+    assert_eq!(fs::read_dir(parent.path().join("kept").join("state")).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn many_mebibytes_come_back_as_they_went() {
+    let parent = tempfile::tempdir().unwrap();
+    let files = Files::Folder(parent.path().to_owned());
+    let body = Bytes::from((0..9_000_000u32).map(|n| (n * 31 % 251) as u8).collect::<Vec<_>>());
+    files.put("state/big", body.clone(), "application/octet-stream").await.unwrap();
+    assert!(files.get("state/big").await.unwrap().unwrap() == body);
+}
+
+#[tokio::test]
+async fn keys_that_lead_elsewhere_are_refused() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("kept");
+    let files = Files::Folder(folder.clone());
+    for key in [
+        "",
+        "/",
+        "/etc/passwd",
+        "a//b",
+        "a/",
+        "..",
+        "../x",
+        "a/../../x",
+        "a/./b",
+        ".",
+        "a\\..\\b",
+        "c:x",
+        "a\0b",
+        "a\nb",
+    ] {
+        let refused = files.put(key, Bytes::new(), JSON).await.unwrap_err().to_string();
+        assert!(refused.contains("is no key"), "{key:?}: {refused}");
+        assert!(files.get(key).await.is_err(), "{key:?}");
+    }
+    assert!(!folder.exists() && fs::read_dir(parent.path()).unwrap().count() == 0);
+    files.put("a/..b/.c/d..e", Bytes::new(), JSON).await.unwrap();
+}
+
+/// Whoever reads while others write sees one whole file or another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nobody_reads_half_a_file() {
+    let parent = tempfile::tempdir().unwrap();
+    let files = Files::Folder(parent.path().to_owned());
+    let body = |letter: u8| Bytes::from(vec![letter; 300_000]);
+    files.put("x", body(b'a'), JSON).await.unwrap();
+    let writers = [b'b', b'c'].map(|letter| {
+        let files = files.clone();
+        tokio::spawn(async move {
+            for _ in 0..15 {
+                files.put("x", body(letter), JSON).await.unwrap();
+            }
+        })
+    });
+    while writers.iter().any(|writer| !writer.is_finished()) {
+        let read = files.get("x").await.unwrap().unwrap();
+        assert!(read.len() == 300_000 && read.iter().all(|byte| *byte == read[0]));
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_or_written_is_named() {
+    let parent = tempfile::tempdir().unwrap();
+    let files = Files::Folder(parent.path().to_owned());
+    fs::create_dir(parent.path().join("folder")).unwrap();
+    let read = files.get("folder").await.unwrap_err().to_string();
+    assert!(read.starts_with("cannot read ") && read.contains("folder"), "{read}");
+    let written = files.put("folder", Bytes::new(), JSON).await.unwrap_err().to_string();
+    assert!(written.starts_with("cannot write ") && written.contains("folder"), "{written}");
+}
