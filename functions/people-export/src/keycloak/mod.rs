@@ -1,21 +1,39 @@
 //! Reads a realm through Keycloak's Admin REST API.
+//!
+//! [`users`] and [`groups`] (with their [`members`]) are read at the same time, through one connection limit and with one
+//! token ([`api`], [`calls`], [`token`]). Each is read again until it is proven to be whole ([`proof`]).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crosswalk_function_kit::retry::Retries;
 use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_reconcile::Incomplete;
 use crosswalk_runs::Traffic;
 
 use crate::realm::Realm;
+use calls::Calls;
+use progress::Progress;
 pub use settings::{KeycloakSettings, SETTINGS};
 
+mod api;
+mod calls;
+#[cfg(test)]
+mod fake_realm;
+mod groups;
+mod members;
+mod progress;
+mod proof;
 mod settings;
+#[cfg(test)]
+mod tests;
+mod token;
+mod users;
 
 /// A realm to read. Clones share connections and the token.
 #[derive(Clone)]
 pub struct Keycloak {
-    settings: Arc<KeycloakSettings>,
+    calls: Arc<Calls>,
 }
 
 /// Which attributes are kept of what is read.
@@ -30,11 +48,11 @@ pub struct Wanted {
 /// How far a read is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reading {
-    /// Different users so far.
+    /// Different users so far. It starts over when they are read again.
     pub users: u64,
     /// How many users the realm counted before.
     pub users_expected: u64,
-    /// Groups whose members have been read.
+    /// Groups whose members have been read. It starts over when they are read again.
     pub groups: u64,
     /// How many groups the realm counted before.
     pub groups_expected: u64,
@@ -64,26 +82,34 @@ impl Keycloak {
     ///
     /// # Errors
     /// The HTTP client cannot be built.
-    pub fn new(settings: KeycloakSettings, _secrets: Secrets) -> anyhow::Result<Self> {
-        Ok(Self { settings: Arc::new(settings) })
+    pub fn new(settings: KeycloakSettings, secrets: Secrets) -> anyhow::Result<Self> {
+        Self::with_retries(settings, secrets, Retries::default())
+    }
+
+    fn with_retries(settings: KeycloakSettings, secrets: Secrets, retries: Retries) -> anyhow::Result<Self> {
+        Ok(Self { calls: Arc::new(Calls::new(Arc::new(settings), secrets, retries)?) })
     }
 
     /// Reads the whole realm: users, groups and members. `watch` is told how far it is.
     ///
     /// # Errors
     /// See [`ReadError`].
-    pub async fn read(&self, _wanted: &Wanted, _watch: &(dyn Fn(Reading) + Send + Sync)) -> Result<Realm, ReadError> {
-        let _ = &self.settings;
-        todo!()
+    pub async fn read(&self, wanted: &Wanted, watch: &(dyn Fn(Reading) + Send + Sync)) -> Result<Realm, ReadError> {
+        let progress = Progress::new(watch);
+        let users = users::read(&self.calls, wanted, &progress);
+        let groups = groups::read(&self.calls, wanted, &progress);
+        let (users, groups) = futures::try_join!(users, groups)?;
+        Ok(Realm { users, groups })
     }
 
-    /// Requests, retries and bytes so far.
+    /// Requests (for tokens too) and retries since this was made, by all clones. Bodies are not counted: requests have
+    /// none but the token's, and the client library does not tell the answers' size.
     pub fn traffic(&self) -> Traffic {
-        todo!()
+        self.calls.traffic()
     }
 
     /// The realm as a source of runs: `keycloak:<realm>`.
     pub fn source(&self) -> String {
-        format!("keycloak:{}", self.settings.realm)
+        format!("keycloak:{}", self.calls.settings().realm)
     }
 }
