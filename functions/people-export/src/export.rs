@@ -228,8 +228,7 @@ impl Exporter {
         let mut record = self.begin(request, &clients);
         record.dry_run = true;
         let realm = clients.keycloak.read(&self.mapping.wanted(), &|reading| watch(Watched::Reading(reading))).await?;
-        let desired = self.mapping.desired(&realm);
-        drop(realm);
+        let desired = self.mapping.desired(realm);
         let state = State::load(&self.place.files, &self.state_key()).await?;
         let planned = plan(&desired, &state, scope);
         let stopped = self.guarded(&planned, &state, request).err().map(|tripped| stopped(&tripped));
@@ -308,8 +307,7 @@ impl Exporter {
                 return Ok(Worked::failed(record, late));
             }
         };
-        let desired = self.mapping.desired(&realm);
-        drop(realm);
+        let desired = self.mapping.desired(realm);
         let key = self.state_key();
         let mut state = match State::load(&self.place.files, &key).await {
             Ok(state) => state,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::people::Directory;
-use super::settings::{GroupSettings, Members};
+use super::settings::{Choice, GroupSettings, Members};
 use crate::realm::Group;
 
 /// Patterns over whole paths. `*` stays inside one part of a path and `**` does not; `/a` is that group alone, and `/a/**`
@@ -66,18 +66,17 @@ fn parts(given: &str) -> Vec<&str> {
     parts.into_iter().map(str::trim).filter(|part| !part.is_empty()).collect()
 }
 
-/// The groups as a tree, and their members.
+/// The groups as a tree.
 pub(super) struct Tree<'r> {
     groups: &'r [Group],
+    choices: Vec<Choice>,
     /// Each group's, by index.
     children: Vec<Vec<usize>>,
-    /// Whether a group is shut out; nobody is in a team by it, not even in the team of a group above it.
-    excluded: Vec<bool>,
     nested: bool,
 }
 
 /// Who is in a team.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Membership {
     /// Exported people, by index, sorted, each once.
     pub(super) people: Vec<usize>,
@@ -94,24 +93,28 @@ impl<'r> Tree<'r> {
                 children[parent].push(child);
             }
         }
-        let excluded = groups.iter().map(|group| settings.is_excluded(&group.path)).collect();
-        Self { groups, children, excluded, nested: settings.members == Members::Nested }
+        let choices = groups.iter().map(|group| settings.choose(&group.path)).collect();
+        Self { groups, choices, children, nested: settings.members == Members::Nested }
     }
 
-    /// Whether a group is shut out.
-    pub(super) fn is_excluded(&self, group: usize) -> bool {
-        self.excluded[group]
+    /// Of each group; nobody's of those that become no teams.
+    pub(super) fn memberships(&self, directory: &Directory<'_>) -> Vec<Membership> {
+        let membership = |(group, choice): (usize, &Choice)| match choice {
+            Choice::Team => self.membership(group, directory),
+            Choice::Excluded | Choice::NotIncluded => Membership::default(),
+        };
+        self.choices.iter().enumerate().map(membership).collect()
     }
 
     /// The members of a group; where nested, with those of the groups below it that are not excluded.
-    pub(super) fn membership(&self, group: usize, directory: &Directory<'_>) -> Membership {
-        let mut membership = Membership { people: Vec::new(), strangers: false };
+    fn membership(&self, group: usize, directory: &Directory<'_>) -> Membership {
+        let mut membership = Membership::default();
         let mut open = vec![group];
         while let Some(group) = open.pop() {
             if self.nested {
                 open.extend(&self.children[group]);
             }
-            if self.excluded[group] {
+            if self.choices[group] == Choice::Excluded {
                 continue;
             }
             for member in &self.groups[group].members {
@@ -124,6 +127,7 @@ impl<'r> Tree<'r> {
         }
         membership.people.sort_unstable();
         membership.people.dedup();
+        membership.people.shrink_to_fit();
         membership
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::settings::Choice;
 use super::tests::{attributes, group, mapping, realm, user};
 use super::*;
 use crate::realm::User;
@@ -27,7 +28,7 @@ const PATHS: &[&str] = &["/a", "/a/b", "/a/b/c", "/a/d", "/e", "/e/f"];
 const LINKS: &[&str] = &["https://example.org/team", "no link", ""];
 
 /// E-mail, whether enabled, whether a service account, names; whether of a department, managers, start.
-type Drawn = (
+type DrawnUser = (
     (Option<&'static str>, bool, bool, Option<&'static str>, Option<&'static str>),
     (bool, &'static str, &'static str, &'static str),
 );
@@ -38,7 +39,7 @@ fn users() -> impl Strategy<Value = Vec<User>> {
         (prop::bool::weighted(0.8), select(MANAGERS), select(MANAGERS), select(&["2020-01-02", "soon", ""] as &[_])),
     );
     prop::collection::vec(one, 0..12).prop_map(|users| {
-        let user = |(index, one): (usize, Drawn)| {
+        let user = |(index, one): (usize, DrawnUser)| {
             let ((email, enabled, service_account, first, last), (has, by_email, by_id, start)) = one;
             let department: &[&str] = if has { &["Research"] } else { &[] };
             let pairs: [(&str, &[&str]); 4] = [
@@ -74,7 +75,7 @@ fn groups() -> impl Strategy<Value = Vec<Group>> {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Chosen {
+struct Drawn {
     disabled: &'static str,
     department: &'static str,
     members: &'static str,
@@ -82,7 +83,7 @@ struct Chosen {
     exclude: &'static str,
 }
 
-impl Chosen {
+impl Drawn {
     fn mapping(self) -> Mapping {
         mapping(&[
             ("EXPORT_DISABLED_USERS", self.disabled),
@@ -94,25 +95,36 @@ impl Chosen {
     }
 }
 
-fn settings() -> impl Strategy<Value = Chosen> {
+fn settings() -> impl Strategy<Value = Drawn> {
     let patterns = || select(&["", "/a", "/a/**", "/e,/a/*", "**/b"] as &[_]);
     let pick = |one: &'static str, other: &'static str| select(vec![one, other]);
     (pick("ex", "skip"), pick("Staff", ""), pick("direct", "nested"), patterns(), patterns()).prop_map(
-        |(disabled, department, members, include, exclude)| Chosen { disabled, department, members, include, exclude },
+        |(disabled, department, members, include, exclude)| Drawn { disabled, department, members, include, exclude },
     )
 }
 
-/// A realm, and the same in another order.
-fn realms() -> impl Strategy<Value = (Realm, Realm)> {
+#[derive(Debug, Clone)]
+struct Sample {
+    users: Vec<User>,
+    groups: Vec<Group>,
+}
+
+impl Sample {
+    fn realm(&self) -> Realm {
+        realm(self.users.clone(), self.groups.clone())
+    }
+}
+
+/// A realm's users and groups, and the same in another order.
+fn samples() -> impl Strategy<Value = (Sample, Sample)> {
     (users(), groups()).prop_flat_map(|(users, groups)| {
-        let members_turned = groups.clone().into_iter().map(|mut group| {
+        let turned = groups.iter().cloned().map(|mut group| {
             group.members.reverse();
             group
         });
-        let shuffled = (Just(users.clone()).prop_shuffle(), Just(members_turned.collect::<Vec<_>>()).prop_shuffle());
-        shuffled.prop_map(move |(other_users, other_groups)| {
-            (realm(users.clone(), groups.clone()), realm(other_users, other_groups))
-        })
+        let shuffled = (Just(users.clone()).prop_shuffle(), Just(turned.collect::<Vec<_>>()).prop_shuffle());
+        let sample = Sample { users, groups };
+        shuffled.prop_map(move |(users, groups)| (sample.clone(), Sample { users, groups }))
     })
 }
 
@@ -126,9 +138,9 @@ fn ascends<T: Ord>(items: &[T]) -> bool {
 }
 
 /// Who of the realm's users is exported, by e-mail.
-fn exported<'r>(realm: &'r Realm, desired: &Desired) -> BTreeMap<String, &'r User> {
+fn exported<'r>(sample: &'r Sample, desired: &Desired) -> BTreeMap<String, &'r User> {
     let left: BTreeSet<_> = keys(desired, Kind::Person).into_iter().collect();
-    let kept = realm.users.items().iter().filter(|user| !left.contains(&*user.id));
+    let kept = sample.users.iter().filter(|user| !left.contains(&*user.id));
     kept.map(|user| (user.email.as_deref().unwrap_or_default().trim().to_lowercase(), user)).collect()
 }
 
@@ -138,30 +150,30 @@ fn is_at_or_below(path: &str, above: &str) -> bool {
 
 proptest! {
     #[test]
-    fn each_user_and_each_group_ends_in_one_place((realm, _) in realms(), settings in settings()) {
-        let desired = settings.mapping().desired(&realm);
+    fn each_user_and_each_group_ends_in_one_place((sample, _) in samples(), settings in settings()) {
+        let desired = settings.mapping().desired(sample.realm());
         let left = keys(&desired, Kind::Person);
-        prop_assert_eq!(desired.people.len() + left.len(), realm.users.items().len());
+        prop_assert_eq!(desired.people.len() + left.len(), sample.users.len());
         prop_assert_eq!(left.iter().collect::<BTreeSet<_>>().len(), left.len());
         let emails: Vec<_> = desired.people.iter().map(|person| person.email.clone()).collect();
         prop_assert!(ascends(&emails));
-        prop_assert_eq!(&exported(&realm, &desired).into_keys().collect::<Vec<_>>(), &emails);
+        prop_assert_eq!(&exported(&sample, &desired).into_keys().collect::<Vec<_>>(), &emails);
 
         let teams: Vec<_> = desired.teams.iter().map(|team| team.id.as_str()).collect();
         prop_assert!(ascends(&teams));
         let all: BTreeSet<_> = teams.iter().copied().chain(keys(&desired, Kind::Team)).collect();
         prop_assert_eq!(all.len(), teams.len() + keys(&desired, Kind::Team).len());
-        prop_assert_eq!(all, realm.groups.items().iter().map(|group| &*group.id).collect::<BTreeSet<_>>());
+        prop_assert_eq!(all, sample.groups.iter().map(|group| &*group.id).collect::<BTreeSet<_>>());
 
         let kinds: Vec<_> = desired.left_out.iter().map(|left| left.kind).collect();
         prop_assert!(kinds.is_sorted());
-        let order: Vec<_> = realm.users.items().iter().map(|user| &*user.id).filter(|id| left.contains(id)).collect();
+        let order: Vec<_> = sample.users.iter().map(|user| &*user.id).filter(|id| left.contains(id)).collect();
         prop_assert_eq!(left, order);
     }
 
     #[test]
-    fn the_teams_of_people_are_the_members_of_teams((realm, _) in realms(), settings in settings()) {
-        let desired = settings.mapping().desired(&realm);
+    fn the_teams_of_people_are_the_members_of_teams((sample, _) in samples(), settings in settings()) {
+        let desired = settings.mapping().desired(sample.realm());
         let by_team: Vec<_> = desired.teams.iter().flat_map(|team| {
             team.members.iter().map(|member| (member.email.clone(), team.id.clone(), team.name.clone(), team.external_link.clone()))
         }).collect();
@@ -179,33 +191,33 @@ proptest! {
     }
 
     #[test]
-    fn members_are_the_exported_ones_of_the_group_and_below((realm, _) in realms(), settings in settings()) {
+    fn members_are_the_exported_ones_of_the_group_and_below((sample, _) in samples(), settings in settings()) {
         let mapping = settings.mapping();
-        let desired = mapping.desired(&realm);
-        let people = exported(&realm, &desired);
+        let desired = mapping.desired(sample.realm());
+        let people = exported(&sample, &desired);
         for team in &desired.teams {
-            let group = realm.groups.items().iter().find(|group| *group.id == *team.id).unwrap();
+            let group = sample.groups.iter().find(|group| *group.id == *team.id).unwrap();
             let counts = |other: &&Group| {
                 if settings.members == "nested" {
-                    is_at_or_below(&other.path, &group.path) && !mapping.settings.groups.is_excluded(&other.path)
+                    is_at_or_below(&other.path, &group.path) && mapping.settings.groups.choose(&other.path) != Choice::Excluded
                 } else {
                     other.id == group.id
                 }
             };
-            let groups: Vec<_> = realm.groups.items().iter().filter(counts).collect();
+            let groups: Vec<_> = sample.groups.iter().filter(counts).collect();
             let expected = people.iter().filter(|(_, user)| groups.iter().any(|group| group.members.contains(&user.id)));
             let expected: Vec<_> = expected.map(|(email, _)| email.as_str()).collect();
             prop_assert_eq!(team.members.iter().map(|member| member.email.as_str()).collect::<Vec<_>>(), expected);
         }
-        for group in realm.groups.items() {
-            let chosen = mapping.settings.groups.is_included(&group.path) && !mapping.settings.groups.is_excluded(&group.path);
+        for group in sample.groups {
+            let chosen = mapping.settings.groups.choose(&group.path) == Choice::Team;
             prop_assert!(chosen || desired.teams.iter().all(|team| *team.id != *group.id));
         }
     }
 
     #[test]
-    fn the_order_of_the_realm_does_not_matter((realm, other) in realms(), settings in settings()) {
-        let (one, other) = (settings.mapping().desired(&realm), settings.mapping().desired(&other));
+    fn the_order_of_the_realm_does_not_matter((sample, other) in samples(), settings in settings()) {
+        let (one, other) = (settings.mapping().desired(sample.realm()), settings.mapping().desired(other.realm()));
         prop_assert_eq!(&one.people, &other.people);
         prop_assert_eq!(&one.teams, &other.teams);
         prop_assert_eq!(&one.warnings, &other.warnings);
@@ -215,14 +227,14 @@ proptest! {
             left
         };
         prop_assert_eq!(sorted(&one), sorted(&other));
-        let again = settings.mapping().desired(&realm);
+        let again = settings.mapping().desired(sample.realm());
         prop_assert_eq!(again.left_out, one.left_out);
     }
 
     #[test]
-    fn managers_are_others_and_warnings_are_of_what_is_exported((realm, _) in realms(), settings in settings()) {
-        let desired = settings.mapping().desired(&realm);
-        let people = exported(&realm, &desired);
+    fn managers_are_others_and_warnings_are_of_what_is_exported((sample, _) in samples(), settings in settings()) {
+        let desired = settings.mapping().desired(sample.realm());
+        let people = exported(&sample, &desired);
         for person in &desired.people {
             prop_assert_ne!(person.manager_email.as_ref(), Some(&person.email));
             prop_assert_eq!(person.id.as_ref(), Some(&person.email));

@@ -9,7 +9,9 @@ use crate::glean::types::{Employee, EmployeeTeam, Team};
 use crate::keycloak::Wanted;
 use crate::realm::{Group, Realm};
 use groups::{Membership, Tree};
-use people::Directory;
+use managers::Manager;
+use people::{Chosen, Directory};
+use settings::Choice;
 pub use settings::{MappingSettings, SETTINGS};
 
 mod attributes;
@@ -127,51 +129,84 @@ impl Mapping {
     }
 
     /// Each user and each group of the realm ends in exactly one of people, teams and left out.
-    pub fn desired(&self, realm: &Realm) -> Desired {
-        let (users, groups) = (realm.users.items(), realm.groups.items());
-        let mut warnings = Vec::new();
-        let (chosen, mut users_left) = people::choose(&self.settings, users);
-        let directory = Directory::new(users, &chosen);
-        let mut people = Vec::with_capacity(chosen.len());
-        for person in &chosen {
-            let mut notes = Notes::of(Kind::Person, &person.user.id, &person.user.username, &mut warnings);
-            people.push(person::employee(&self.settings, person, &directory, &mut notes));
-        }
+    ///
+    /// Users go as people come, and ids of members before that: a small function has no room for both of a large realm.
+    pub fn desired(&self, realm: Realm) -> Desired {
+        let (chosen, users_left) = people::choose(&self.settings, realm.users.into_items());
+        let mut groups = realm.groups.into_items();
+        let directory = Directory::new(&chosen, &users_left);
+        let managers: Vec<_> = chosen.iter().map(|one| managers::manager(&self.settings, one, &directory)).collect();
+        let memberships = Tree::new(&self.settings.groups, &groups).memberships(&directory);
+        drop(directory);
+        groups.iter_mut().for_each(|group| group.members = Vec::new());
 
-        let tree = Tree::new(&self.settings.groups, groups);
-        let (mut teams, mut groups_left) = (Vec::new(), Vec::new());
+        let mut desired = Desired { left_out: users_left, ..Desired::default() };
+        desired.people = self.people(chosen, managers, &mut desired.warnings);
+        self.add_teams(&mut desired, &groups, &memberships);
+        desired
+    }
+
+    /// The people, in no team yet.
+    fn people(
+        &self,
+        chosen: Vec<Chosen>,
+        managers: Vec<(Manager, Vec<String>)>,
+        warnings: &mut Vec<Warning>,
+    ) -> Vec<Employee> {
+        let mut people = Vec::with_capacity(chosen.len());
+        let mut links = Vec::new();
+        for (one, (manager, notes_on_manager)) in chosen.into_iter().zip(managers) {
+            let (id, name) = (one.user.id.clone(), one.user.username.clone());
+            let mut notes = Notes::of(Kind::Person, &id, &name, warnings);
+            notes_on_manager.into_iter().for_each(|note| notes.add(note));
+            let mut person = person::employee(&self.settings, one, &mut notes);
+            match manager {
+                Manager::None => {}
+                Manager::Exported(manager) => links.push((people.len(), manager)),
+                Manager::Other(email) => person.manager_email = Some(email),
+            }
+            people.push(person);
+        }
+        for (person, manager) in links {
+            let email = people[manager].email.clone();
+            people[person].manager_email = Some(email.clone());
+            people[person].manager_id = Some(email);
+        }
+        people
+    }
+
+    /// Adds the teams, also to their people, and the groups that are left out.
+    fn add_teams(&self, desired: &mut Desired, groups: &[Group], memberships: &[Membership]) {
+        let Desired { people, teams, left_out, warnings } = desired;
+        let mut groups_left = Vec::new();
         // By id, so that the teams of each person are in this order too.
         let mut by_id: Vec<_> = (0..groups.len()).collect();
         by_id.sort_unstable_by_key(|&place| &groups[place].id);
         for place in by_id {
-            match self.team(&tree, place, &groups[place], &directory, &mut warnings) {
-                Ok((team, members)) => {
-                    for person in members {
-                        let (id, name, url) = (team.id.clone(), team.name.clone(), team.external_link.clone());
-                        people[person].teams.push(EmployeeTeam { id, name, url });
+            match self.team(&groups[place], &memberships[place], people, warnings) {
+                Ok(team) => {
+                    let (id, name, url) = (team.id.clone(), team.name.clone(), team.external_link.clone());
+                    let shown = EmployeeTeam { id, name, url };
+                    for &person in &memberships[place].people {
+                        people[person].teams.push(shown.clone());
                     }
                     teams.push(team);
                 }
                 Err(left_out) => groups_left.push((place, left_out)),
             }
         }
-
-        for left in [&mut users_left, &mut groups_left] {
-            left.sort_unstable_by_key(|(place, _)| *place);
-        }
-        let left_out = users_left.into_iter().chain(groups_left).map(|(_, left_out)| left_out).collect();
-        Desired { people, teams, left_out, warnings }
+        groups_left.sort_unstable_by_key(|(place, _)| *place);
+        left_out.extend(groups_left.into_iter().map(|(_, left_out)| left_out));
     }
 
-    /// The team of a group and the indexes of its people, or why there is none.
+    /// The team of a group, or why there is none.
     fn team(
         &self,
-        tree: &Tree<'_>,
-        place: usize,
         group: &Group,
-        directory: &Directory<'_>,
+        membership: &Membership,
+        people: &[Employee],
         warnings: &mut Vec<Warning>,
-    ) -> Result<(Team, Vec<usize>), LeftOut> {
+    ) -> Result<Team, LeftOut> {
         let not = |outcome, reason: Cow<'static, str>| LeftOut {
             kind: Kind::Team,
             id: group.id.clone(),
@@ -180,27 +215,28 @@ impl Mapping {
             outcome,
             reason,
         };
-        if tree.is_excluded(place) {
-            return Err(not(Outcome::Skipped, format!("{} holds its path", settings::GROUPS_EXCLUDE.name).into()));
-        }
-        if !self.settings.groups.is_included(&group.path) {
-            return Err(not(
-                Outcome::Skipped,
-                format!("{} does not hold its path", settings::GROUPS_INCLUDE.name).into(),
-            ));
+        match self.settings.groups.choose(&group.path) {
+            Choice::Team => {}
+            Choice::Excluded => {
+                return Err(not(Outcome::Skipped, format!("{} holds its path", settings::GROUPS_EXCLUDE.name).into()));
+            }
+            Choice::NotIncluded => {
+                let reason = format!("{} does not hold its path", settings::GROUPS_INCLUDE.name);
+                return Err(not(Outcome::Skipped, reason.into()));
+            }
         }
         let name = team::name(&self.settings, group)
             .ok_or_else(|| not(Outcome::Rejected, "the group has no name, and Glean needs one".into()))?;
-        let Membership { people, strangers } = tree.membership(place, directory);
         let before = warnings.len();
         let mut notes = Notes::of(Kind::Team, &group.id, &group.path, warnings);
-        if strangers {
+        if membership.strangers {
             notes.add(
                 "it has members who are not among the realm's users, such as service accounts, or users who were made while \
                  the realm was read: they are left out",
             );
         }
-        let team = team::team(&self.settings, group, name, &people, directory, &mut notes);
+        let members = membership.people.iter().map(|&person| people[person].email.clone());
+        let team = team::team(&self.settings, group, name, members, &mut notes);
         if team.members.is_empty() && team.external_link.is_none() {
             warnings.truncate(before);
             return Err(not(
@@ -208,7 +244,7 @@ impl Mapping {
                 "nobody in it is exported, and it has no usable externalLink: Glean refuses a team with neither".into(),
             ));
         }
-        Ok((team, people))
+        Ok(team)
     }
 }
 

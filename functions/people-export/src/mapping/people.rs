@@ -12,55 +12,83 @@ use super::{Kind, LeftOut};
 use crate::realm::User;
 
 /// A user who is exported.
-pub(super) struct Chosen<'r> {
+pub(super) struct Chosen {
     /// In the key form: lowercased.
     pub(super) email: String,
-    pub(super) department: Cow<'r, str>,
-    pub(super) user: &'r User,
+    pub(super) department: String,
+    pub(super) user: User,
 }
 
-/// The users who are exported, sorted by e-mail, and the others, each with its place among the users.
-pub(super) fn choose<'r>(settings: &'r MappingSettings, users: &'r [User]) -> (Vec<Chosen<'r>>, Vec<(usize, LeftOut)>) {
+/// A user who has an e-mail, and its place in the realm's order.
+struct Addressed {
+    email: String,
+    place: usize,
+    user: User,
+}
+
+/// The users who are exported, sorted by e-mail, and the others in the realm's order.
+pub(super) fn choose(settings: &MappingSettings, users: Vec<User>) -> (Vec<Chosen>, Vec<LeftOut>) {
     let mut left_out = Vec::new();
     let mut addressed = Vec::with_capacity(users.len());
-    for (place, user) in users.iter().enumerate() {
-        match address(settings, user) {
-            Ok(email) => addressed.push((email, place)),
+    for (place, user) in users.into_iter().enumerate() {
+        match address(settings, &user) {
+            Ok(email) => addressed.push(Addressed { email, place, user }),
             Err((outcome, reason)) => left_out.push((place, not(user, None, outcome, reason))),
         }
     }
-    addressed.sort_unstable();
+    addressed.sort_unstable_by(|one, other| one.email.cmp(&other.email));
+    let namesakes = addressed.chunk_by(|one, other| one.email == other.email);
+    let claims: Vec<_> = namesakes.flat_map(claims).collect();
     let no_department = no_department(settings);
     let mut chosen = Vec::with_capacity(addressed.len());
-    for namesakes in addressed.chunk_by_mut(|(one, _), (other, _)| one == other) {
-        let winner = winner(namesakes, users);
-        for (email, place) in namesakes {
-            let (email, user) = (std::mem::take(email), &users[*place]);
-            let (outcome, reason) = match (winner, department(settings, user)) {
-                (Some(winner), Some(department)) if winner == *place => {
-                    chosen.push(Chosen { email, department, user });
-                    continue;
-                }
-                (Some(winner), None) if winner == *place => (Outcome::Rejected, no_department.clone().into()),
-                (Some(_), _) => (
-                    Outcome::Skipped,
-                    "the user is disabled, and one who is enabled has the same e-mail and goes before".into(),
-                ),
-                (None, _) => (
-                    Outcome::Conflict,
-                    "other users have the same e-mail, and none of them is the only one enabled: give each its own in \
-                     Keycloak, or disable all but one"
-                        .into(),
-                ),
-            };
-            left_out.push((*place, not(user, Some(email), outcome, reason)));
-        }
+    for (Addressed { email, place, user }, claim) in addressed.into_iter().zip(claims) {
+        let (outcome, reason) = match (claim, department(settings, &user)) {
+            (Claim::Holds, Some(department)) => {
+                chosen.push(Chosen { email, department, user });
+                continue;
+            }
+            (Claim::Holds, None) => (Outcome::Rejected, no_department.clone().into()),
+            (Claim::GivesWay, _) => (
+                Outcome::Skipped,
+                "the user is disabled, and one who is enabled has the same e-mail and goes before".into(),
+            ),
+            (Claim::Disputed, _) => (
+                Outcome::Conflict,
+                "other users have the same e-mail, and none of them is the only one enabled: give each its own in \
+                 Keycloak, or disable all but one"
+                    .into(),
+            ),
+        };
+        left_out.push((place, not(user, Some(email), outcome, reason)));
     }
-    (chosen, left_out)
+    left_out.sort_unstable_by_key(|(place, _)| *place);
+    (chosen, left_out.into_iter().map(|(_, left_out)| left_out).collect())
 }
 
-fn not(user: &User, key: Option<String>, outcome: Outcome, reason: Cow<'static, str>) -> LeftOut {
-    LeftOut { kind: Kind::Person, id: user.id.clone(), name: user.username.clone(), key, outcome, reason }
+/// What a user's e-mail is to the user.
+#[derive(Debug, Clone, Copy)]
+enum Claim {
+    /// It stands for this user: the only one who has it, or the only one of them who is enabled.
+    Holds,
+    /// It stands for another.
+    GivesWay,
+    /// It may stand for any of several, and none is guessed.
+    Disputed,
+}
+
+/// Of each of the users with one e-mail.
+fn claims(namesakes: &[Addressed]) -> impl Iterator<Item = Claim> {
+    let enabled = namesakes.iter().filter(|one| one.user.enabled).count();
+    namesakes.iter().map(move |one| match enabled {
+        _ if namesakes.len() == 1 => Claim::Holds,
+        1 if one.user.enabled => Claim::Holds,
+        1 => Claim::GivesWay,
+        _ => Claim::Disputed,
+    })
+}
+
+fn not(user: User, key: Option<String>, outcome: Outcome, reason: Cow<'static, str>) -> LeftOut {
+    LeftOut { kind: Kind::Person, id: user.id, name: user.username, key, outcome, reason }
 }
 
 /// The key form of the user's e-mail, or why the user is not exported. What policy leaves out need not be good.
@@ -83,19 +111,8 @@ fn address(settings: &MappingSettings, user: &User) -> Result<String, (Outcome, 
     Ok(email.key().to_owned())
 }
 
-/// Whom of the users with one e-mail it stands for: the only one, or the only one who is enabled. Among others none is
-/// guessed.
-fn winner(namesakes: &[(String, usize)], users: &[User]) -> Option<usize> {
-    if let [(_, only)] = namesakes {
-        return Some(*only);
-    }
-    let mut enabled = namesakes.iter().map(|(_, place)| *place).filter(|place| users[*place].enabled);
-    enabled.next().filter(|_| enabled.next().is_none())
-}
-
-fn department<'r>(settings: &'r MappingSettings, user: &'r User) -> Option<Cow<'r, str>> {
-    let own = settings.people.read(&user.attributes).first(PersonField::Department);
-    own.or(settings.default_department.as_deref()).map(Cow::Borrowed)
+fn department(settings: &MappingSettings, user: &User) -> Option<String> {
+    settings.people.read(&user.attributes).text(PersonField::Department).or_else(|| settings.default_department.clone())
 }
 
 fn no_department(settings: &MappingSettings) -> String {
@@ -109,7 +126,7 @@ fn no_department(settings: &MappingSettings) -> String {
 
 /// Where an exported person is found. People are told by their index.
 pub(super) struct Directory<'c> {
-    chosen: &'c [Chosen<'c>],
+    chosen: &'c [Chosen],
     /// Every user; none where the user is not exported.
     by_id: HashMap<&'c str, Option<usize>>,
     /// Lowercased, as Keycloak keeps them; none where that makes two the same.
@@ -117,11 +134,12 @@ pub(super) struct Directory<'c> {
 }
 
 impl<'c> Directory<'c> {
-    pub(super) fn new(users: &'c [User], chosen: &'c [Chosen<'c>]) -> Self {
-        let mut by_id: HashMap<_, _> = users.iter().map(|user| (&*user.id, None)).collect();
+    pub(super) fn new(chosen: &'c [Chosen], left_out: &'c [LeftOut]) -> Self {
+        let others = left_out.iter().map(|left_out| (&*left_out.id, None));
+        let people = chosen.iter().enumerate().map(|(index, person)| (&*person.user.id, Some(index)));
+        let by_id = others.chain(people).collect();
         let mut by_username = HashMap::with_capacity(chosen.len());
         for (index, Chosen { user, .. }) in chosen.iter().enumerate() {
-            by_id.insert(&*user.id, Some(index));
             by_username.entry(lowercase(user.username.trim())).and_modify(|known| *known = None).or_insert(Some(index));
         }
         Self { chosen, by_id, by_username }
@@ -142,11 +160,6 @@ impl<'c> Directory<'c> {
         let by_username = || self.by_username.get(&*lowercase(given)).copied().flatten();
         let by_email = || self.by_email(Email::parse(given).ok()?.key());
         self.by_id(given).flatten().or_else(by_username).or_else(by_email)
-    }
-
-    /// A person's e-mail.
-    pub(super) fn email(&self, person: usize) -> &'c str {
-        &self.chosen[person].email
     }
 }
 

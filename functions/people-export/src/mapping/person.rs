@@ -7,32 +7,29 @@ use jiff::tz::Offset;
 use super::Notes;
 use super::attributes::Values;
 use super::fields::PersonField;
-use super::managers::manager;
 use super::names::filtered_for;
-use super::people::{Chosen, Directory};
+use super::people::Chosen;
 use super::settings::MappingSettings;
 use crate::glean::types::{DatasourceProfile, Employee, Employment, Status, StructuredLocation};
 use crate::realm::User;
 
-/// The person, in no team yet.
+/// The person, in no team and without a manager yet.
 pub(super) fn employee(
     settings: &MappingSettings,
-    Chosen { email, department, user }: &Chosen<'_>,
-    directory: &Directory<'_>,
+    Chosen { email, department, user }: Chosen,
     notes: &mut Notes<'_>,
 ) -> Employee {
     let values = settings.people.read(&user.attributes);
     let status = if user.enabled { Status::Current } else { Status::Ex };
-    let manager = manager(&values, email, directory, notes);
     Employee {
-        email: email.clone(),
-        department: department.clone().into_owned(),
+        id: Some(email.clone()),
+        email,
+        department,
         first_name: name(user.first_name.as_deref(), "first", notes),
         last_name: name(user.last_name.as_deref(), "last", notes),
         preferred_name: values.text(PersonField::PreferredName),
-        id: Some(email.clone()),
-        manager_id: manager.id,
-        manager_email: manager.email,
+        manager_id: None,
+        manager_email: None,
         title: values.text(PersonField::Title),
         business_unit: values.text(PersonField::BusinessUnit),
         phone_number: values.text(PersonField::PhoneNumber),
@@ -41,13 +38,13 @@ pub(super) fn employee(
         pronoun: values.text(PersonField::Pronoun),
         profile_url: values.url(PersonField::ProfileUrl, notes),
         also_known_as: values.all(PersonField::AlsoKnownAs),
-        start_date: start_date(&values, user, notes),
+        start_date: start_date(&values, user.created_at, notes),
         // Glean: "if a former employee, the last date of employment".
         end_date: if status == Status::Ex { values.read(PersonField::EndDate, notes, NO_DATE, date) } else { None },
         structured_location: location(&values, notes),
         employment: values.read(PersonField::Type, notes, "none of FULL_TIME, CONTRACTOR and NON_EMPLOYEE", employment),
         status,
-        datasource_profiles: profile(settings, user).into_iter().collect(),
+        datasource_profiles: profile(settings, &user).into_iter().collect(),
         teams: Vec::new(),
         additional_fields: values.additional(),
     }
@@ -70,9 +67,9 @@ fn name(given: Option<&str>, which: &'static str, notes: &mut Notes<'_>) -> Opti
 const NO_DATE: &str = "no date such as 2024-12-31";
 
 /// By attribute, else the day on which the user was made.
-fn start_date(values: &Values<'_, PersonField>, user: &User, notes: &mut Notes<'_>) -> Option<Date> {
+fn start_date(values: &Values<'_, PersonField>, created_at: Option<Timestamp>, notes: &mut Notes<'_>) -> Option<Date> {
     let given = values.read(PersonField::StartDate, notes, NO_DATE, date);
-    given.or_else(|| Some(Offset::UTC.to_datetime(user.created_at?).date()))
+    given.or_else(|| Some(Offset::UTC.to_datetime(created_at?).date()))
 }
 
 /// `YYYY-MM-DD`, or the date of a date and time, as it is written: whoever gives an offset means the day in that place.

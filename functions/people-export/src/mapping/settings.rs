@@ -121,15 +121,27 @@ pub(super) enum TeamName {
     Path,
 }
 
-impl GroupSettings {
-    /// Whether a group is included, be it excluded or not.
-    pub(super) fn is_included(&self, path: &str) -> bool {
-        self.include.as_ref().is_none_or(|patterns| patterns.match_path(path))
-    }
+/// What the patterns make of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// It becomes a team.
+    Team,
+    /// `EXPORT_GROUPS_EXCLUDE` shuts it out; nobody is in a team by it, not even in the team of a group above it.
+    Excluded,
+    /// `EXPORT_GROUPS_INCLUDE` does not hold it.
+    NotIncluded,
+}
 
-    /// Whether a group is excluded.
-    pub(super) fn is_excluded(&self, path: &str) -> bool {
-        self.exclude.as_ref().is_some_and(|patterns| patterns.match_path(path))
+impl GroupSettings {
+    /// Whether the group with this path becomes a team.
+    pub(super) fn choose(&self, path: &str) -> Choice {
+        if self.exclude.as_ref().is_some_and(|patterns| patterns.match_path(path)) {
+            Choice::Excluded
+        } else if self.include.as_ref().is_none_or(|patterns| patterns.match_path(path)) {
+            Choice::Team
+        } else {
+            Choice::NotIncluded
+        }
     }
 }
 
@@ -210,7 +222,7 @@ mod tests {
         assert_eq!(settings.people, Feeds::default());
         assert_eq!(settings.disabled, Disabled::Ex);
         assert_eq!((settings.groups.members, settings.groups.name), (Members::Direct, TeamName::Name));
-        assert!(settings.groups.is_included("/a") && !settings.groups.is_excluded("/a"));
+        assert_eq!(settings.groups.choose("/a"), Choice::Team);
         assert!(settings.datasource.is_none() && settings.default_department.is_none());
     }
 
@@ -226,8 +238,8 @@ mod tests {
         .unwrap();
         assert_eq!(settings.disabled, Disabled::Skip);
         assert_eq!((settings.groups.members, settings.groups.name), (Members::Nested, TeamName::Path));
-        assert!(settings.groups.is_included("/a/c") && !settings.groups.is_included("/b"));
-        assert!(settings.groups.is_excluded("/a/b") && !settings.groups.is_excluded("/a/b/c"));
+        let choices = ["/a", "/b", "/a/b", "/a/b/c"].map(|path| settings.groups.choose(path));
+        assert_eq!(choices, [Choice::Team, Choice::NotIncluded, Choice::Excluded, Choice::Team]);
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use super::Notes;
 use super::fields::TeamField;
-use super::people::Directory;
 use super::settings::{MappingSettings, TeamName};
 use crate::glean::types::{Relationship, Team, TeamEmail, TeamEmailType, TeamMember};
 use crate::realm::Group;
@@ -16,23 +15,20 @@ pub(super) fn name<'r>(settings: &MappingSettings, group: &'r Group) -> Option<&
     Some(name.trim()).filter(|name| !name.is_empty())
 }
 
-/// The team of this name with these people, who are sorted by e-mail as their indexes are.
+/// The team of this name with the members of these e-mails.
 pub(super) fn team(
     settings: &MappingSettings,
     group: &Group,
     name: &str,
-    people: &[usize],
-    directory: &Directory<'_>,
+    members: impl Iterator<Item = String>,
     notes: &mut Notes<'_>,
 ) -> Team {
     let values = settings.teams.read(&group.attributes);
-    let member =
-        |&person: &usize| TeamMember { email: directory.email(person).to_owned(), relationship: Relationship::Member };
     let email = values.email(TeamField::Email, notes);
     Team {
         id: group.id.to_string(),
         name: name.to_owned(),
-        members: people.iter().map(member).collect(),
+        members: members.map(|email| TeamMember { email, relationship: Relationship::Member }).collect(),
         description: values.text(TeamField::Description),
         business_unit: values.text(TeamField::BusinessUnit),
         department: values.text(TeamField::Department),

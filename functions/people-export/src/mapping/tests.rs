@@ -54,7 +54,7 @@ pub(super) fn mapping(settings: &[(&str, &str)]) -> Mapping {
 }
 
 fn desired(settings: &[(&str, &str)], users: Vec<User>, groups: Vec<Group>) -> Desired {
-    mapping(settings).desired(&realm(users, groups))
+    mapping(settings).desired(realm(users, groups))
 }
 
 /// The one user as a person, and what is noted.
