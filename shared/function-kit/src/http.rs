@@ -1,24 +1,32 @@
 //! What the clients of HTTP APIs share: a client, which answers are transient, what an error says.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::{rfc2822, strtime};
 use jiff::tz::TimeZone;
-use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::{StatusCode, Url};
 
-/// A client with pooled connections: `timeout` a request, a tenth of it (at least a second) to connect; no redirects, as
-/// they would carry a token elsewhere.
+/// A client for `origin` with pooled connections: `timeout` a request, a tenth of it (at least a second) to connect; no
+/// redirects, as they would carry a token elsewhere. The environment's proxy is not asked for this very machine: its
+/// loopback is another one.
 ///
 /// # Errors
 /// The TLS configuration cannot be built.
-pub fn client(timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
+pub fn client(origin: &Url, timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    let builder = reqwest::Client::builder()
         .timeout(timeout)
         .connect_timeout((timeout / 10).max(Duration::from_secs(1)))
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
+        .redirect(reqwest::redirect::Policy::none());
+    if is_this_machine(origin) { builder.no_proxy().build() } else { builder.build() }
+}
+
+fn is_this_machine(origin: &Url) -> bool {
+    let host = origin.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Whether the same request may be answered otherwise later: 408, 429 and 5xx.
@@ -113,6 +121,24 @@ mod tests {
         }
     }
 
+    fn local(timeout: Duration) -> reqwest::Client {
+        client(&Url::parse("http://127.0.0.1").unwrap(), timeout).unwrap()
+    }
+
+    #[test]
+    fn this_machine_is_known() {
+        for (origin, known) in [
+            ("http://127.0.0.1:8080", true),
+            ("http://localhost:8080/auth", true),
+            ("http://[::1]:8080", true),
+            ("https://sso.example.org", false),
+            ("http://10.0.0.1", false),
+            ("http://localhost.example.org", false),
+        ] {
+            assert_eq!(is_this_machine(&Url::parse(origin).unwrap()), known, "{origin}");
+        }
+    }
+
     /// Answers one request with `answer`, and gives the address.
     async fn answering(answer: &'static str) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -128,14 +154,14 @@ mod tests {
     #[tokio::test]
     async fn redirects_are_not_followed() {
         let redirect = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
-        let client = client(Duration::from_secs(60)).unwrap();
+        let client = local(Duration::from_secs(60));
         let answer = client.get(answering(redirect).await).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::FOUND);
     }
 
     #[tokio::test]
     async fn an_error_says_why_and_not_where() {
-        let client = client(Duration::from_secs(60)).unwrap();
+        let client = local(Duration::from_secs(60));
         let error = client.get(answering("").await).send().await.unwrap_err();
         let told = explain(error);
         assert!(told.contains("connection"), "{told}");
@@ -145,7 +171,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_does_not_come_is_a_timeout() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = client(Duration::from_millis(50)).unwrap();
+        let client = local(Duration::from_millis(50));
         let address = format!("http://{}/", listener.local_addr().unwrap());
         assert!(client.get(address).send().await.unwrap_err().is_timeout());
     }

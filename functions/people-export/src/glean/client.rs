@@ -114,7 +114,7 @@ impl Client {
     /// Nothing is asked yet.
     pub(super) fn new(settings: GleanSettings, secrets: Secrets) -> Result<Self, reqwest::Error> {
         Ok(Self {
-            http: http::client(settings.timeout)?,
+            http: http::client(&settings.api_url, settings.timeout)?,
             secrets,
             pace: Pace::per_second(settings.requests_per_second),
             places: Semaphore::new(settings.connections),

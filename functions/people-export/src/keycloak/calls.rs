@@ -119,7 +119,7 @@ impl From<CallError> for ReadError {
 impl Calls {
     /// Nothing is asked yet.
     pub(super) fn new(settings: Arc<KeycloakSettings>, secrets: Secrets, retries: Retries) -> anyhow::Result<Self> {
-        let http = client(settings.timeout)?;
+        let http = client(&settings.base_url, settings.timeout)?;
         let root = settings.base_url.as_str().trim_end_matches('/').to_owned();
         let mut token = settings.base_url.clone();
         if let Ok(mut path) = token.path_segments_mut() {
