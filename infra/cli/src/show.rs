@@ -147,8 +147,11 @@ pub(crate) fn outcome_table(runs: &[RunRecord]) -> Table {
 /// The latest runs, a line each.
 pub(crate) fn run_list(runs: &[RunRecord], files: Option<&Files>) -> Table {
     let here = files.map(|files| format!("{files}/"));
-    // In our own bucket the key says it all, and leaves room for the id.
-    let short = |source: &str| here.as_deref().and_then(|here| source.strip_prefix(here)).unwrap_or(source).to_owned();
+    // In our own bucket the key says it all, and of a realm its name does; that leaves room for the id.
+    let short = |source: &str| {
+        let key = here.as_deref().and_then(|here| source.strip_prefix(here));
+        key.or_else(|| source.strip_prefix("keycloak:")).unwrap_or(source).to_owned()
+    };
     let mut list = table(
         ["run", "kind", "state", "started (UTC)", "rows", "bad", "source"],
         runs.iter().map(|run| {

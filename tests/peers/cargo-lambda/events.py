@@ -1,6 +1,7 @@
-"""Invokes both functions with every event in events/ and checks what they answer: `events.py INVOKE_PORT WORK_FOLDER`.
+"""Invokes the functions with every event in events/ and checks what they answer: `events.py INVOKE_PORT WORK_FOLDER`.
 
-Runs in the repository's root, with the variables of `crosswalk env` set, and `aws` and `cargo lambda` on the PATH.
+Runs in the repository's root, with the variables of `crosswalk env` and of the stand-ins set, and `aws` and `cargo lambda`
+on the PATH.
 """
 
 import json
@@ -156,8 +157,38 @@ def check_mapping_api(run_id):
     same("the run's id", json.loads(invoke("mapping-api", file)["body"])["id"], run_id)
 
 
+def exported(case):
+    return invoke("people-export", EVENTS / f"people-export.{case}.json")
+
+
+def check_people_export():
+    """The stand-ins' realm: 20 people and one without a department, one without an e-mail, 5 groups."""
+    parts = {"people": {"read": 22, "created": 20, "rejected": 2}, "teams": {"read": 5, "created": 5}}
+
+    def parts_of(run):
+        return {part: {name: count for name, count in of.items() if count} for part, of in run["parts"].items()}
+
+    # A dry run first: it must leave nothing behind that makes the real run find less to do.
+    planned = exported("dry-run")
+    same("dry-run's parts", parts_of(planned["run"]), parts)
+    same("dry-run's steps", (planned["steps"], planned["stopped"], planned["run"]["dry_run"]), (25, None, True))
+    few = exported("max-users")
+    same("max-users' people", few["run"]["parts"]["people"]["created"], 5)
+
+    run = exported("schedule")["run"]
+    same("schedule's parts", parts_of(run), parts)
+    same("schedule's state and plan", (run["state"], run["plan"]), ("partly", planned["run"]["plan"]))
+    again = exported("schedule")["run"]
+    same("the same schedule's event again", (again["id"], again["parts"]["people"]["unchanged"]), (run["id"], 20))
+    with urllib.request.urlopen(f"{API}/runs?kind=people-export", timeout=30) as answer:
+        same("the runs that were left", [kept["id"] for kept in json.load(answer)["items"]], [run["id"]])
+
+
 CSV_EVENTS = ["key-with-spaces", "leave-admins", "mappings", "sqs", "test-event", "versioned"]
-NAMES = [f"csv-import.{case}.json" for case in CSV_EVENTS] + [f"mapping-api.{case}.json" for case in API_EVENTS]
+EXPORT_EVENTS = ["dry-run", "max-users", "schedule"]
+CASES = {"csv-import": CSV_EVENTS, "mapping-api": API_EVENTS, "people-export": EXPORT_EVENTS}
+NAMES = [f"{function}.{case}.json" for function, cases in CASES.items() for case in cases]
 same("the events that this peer knows", sorted(NAMES), sorted(path.name for path in EVENTS.glob("*.json")))
 check_mapping_api(check_csv_import())
+check_people_export()
 print(f"cargo-lambda: all {len(NAMES)} events are answered as they should be")

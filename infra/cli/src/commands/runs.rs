@@ -64,7 +64,15 @@ async fn open(args: &RunsArgs, environment: Environment) -> anyhow::Result<(Opti
         return Ok((None, vec![folder(&named)]));
     }
     let usual = usual_folder(&args.place);
+    // Who only exports needs no AWS of one's own.
+    let alone = || {
+        let mut beside = std::fs::read_dir(&args.place.folder.dir).into_iter().flatten().flatten();
+        beside.all(|entry| entry.path() == usual)
+    };
     let own = !args.place.aws && environment.get("AWS_ENDPOINT_URL").is_none() && usual.is_dir();
+    if own && alone() {
+        return Ok((None, vec![folder(&usual)]));
+    }
     let target = Target::open(&args.place, environment).await?;
     let mut places = vec![Held { ledger: target.ledger()?, files: target.files() }];
     places.extend(own.then(|| folder(&usual)));

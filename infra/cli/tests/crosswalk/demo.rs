@@ -16,6 +16,9 @@ fn the_demo_shows_outcomes_reasons_and_answers() {
         "kim.park@example.org, omar.haddad@example.org, zoe.ferrari@example.org",
         "Who is NEMO user 12345?",
         "GET /systems/nemo/identifiers?external_id=12345",
+        "STAND-INS",
+        "The stand-in Glean now holds 5 people, 1 of them former, and 3 teams",
+        "A second run finds nothing to do",
         "All as expected",
     ]);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it leaves nothing behind");
@@ -34,6 +37,9 @@ fn the_demo_in_json_counts_what_the_samples_hold() {
         assert_eq!(of("read"), outcomes.into_iter().map(of).sum::<u64>(), "{run}");
     }
     assert_eq!(told["not_imported"]["mappings.csv"].as_array().unwrap().len(), 3);
+    let exports = &told["exports"];
+    assert_eq!(exports["not_exported"][0]["name"], "grace");
+    assert_eq!((exports["runs"].as_array().unwrap().len(), exports["teams"].as_object().unwrap().len()), (2, 3));
     assert_eq!(told["answers"][0]["answer"]["username"], "kim.park@example.org");
 }
 
@@ -45,6 +51,9 @@ fn the_shell_does_not_change_the_demo() {
         ("FINEOS_REGISTRATION", "true"),
         ("HTTP_PROXY", "http://127.0.0.1:9"),
         ("CROSSWALK_MAX_FILE_MIB", "0"),
+        ("KEYCLOAK_BASE_URL", "http://127.0.0.1:9"),
+        ("GLEAN_USE_BULK_INDEX", "false"),
+        ("DRY_RUN", "true"),
     ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     Folder::new().run_with(&["demo"], &variables).code(0);

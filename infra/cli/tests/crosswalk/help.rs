@@ -9,6 +9,7 @@ fn help_is_enough_to_begin() {
         "up",
         "env",
         "import",
+        "export",
         "ids",
         "runs",
         "settings",
@@ -18,6 +19,13 @@ fn help_is_enough_to_begin() {
         "Exit codes:",
     ]);
     folder.run(&["import", "--help"]).code(0).says(&["--kind", "--system", "--check", "--dry-run", "AWS_ENDPOINT_URL"]);
+    folder.run(&["export", "--help"]).code(0).says(&[
+        "--dry-run",
+        "--allow-removals",
+        "--mode",
+        "--max-users",
+        "--state",
+    ]);
     folder.run(&["ids", "--help"]).code(0).says(&["get", "find", "list", "set", "move", "swap", "rm", "check"]);
     folder.run(&["up", "--help"]).code(0).says(&["4566", "8080", ".crosswalk", "imports/mappings/<system>/"]);
 }

@@ -13,7 +13,7 @@ use crosswalk_runs::{Counts, RunRecord, RunState, Runs};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::commands::demo::people::{Exports, told};
+use crate::commands::demo::people::Exports;
 use crate::commands::export::summary::parts_table;
 use crate::commands::reports::{FailedRow, failed_rows};
 use crate::stack::Stack;
@@ -232,10 +232,10 @@ fn tell_exports(exports: &Exports) -> anyhow::Result<()> {
         .not_exported
         .iter()
         .map(|row| [row.kind.clone(), row.name.clone(), row.outcome.clone(), row.reason.clone()]);
-    show::say(&show::table(["kind", "name", "outcome", "reason"], rows).to_string())?;
+    show::say(&format!("{}\n", show::table(["kind", "name", "outcome", "reason"], rows)))?;
     let former = exports.people.values().filter(|status| *status == "Ex").count();
     show::say(&format!(
-        "\nThe stand-in Glean now holds {} people, {former} of them former, and {} teams:\n{}\n",
+        "The stand-in Glean now holds {} people, {former} of them former, and {} teams:\n{}\n",
         exports.people.len(),
         exports.teams.len(),
         show::table(
@@ -243,7 +243,12 @@ fn tell_exports(exports: &Exports) -> anyhow::Result<()> {
             exports.teams.iter().map(|(team, members)| [team.clone(), members.join(", ")])
         ),
     ))?;
-    show::say(&format!("A second run finds nothing to do: {}.\n", told(&exports.second.parts)))
+    let count = |part: &str| exports.second.parts.get(part).copied().unwrap_or_default();
+    let (people, teams) = (count("people"), count("teams"));
+    show::say(&format!(
+        "A second run finds nothing to do: {} people and {} teams are unchanged, and {} person is rejected again.\n",
+        people.unchanged, teams.unchanged, people.rejected
+    ))
 }
 
 /// Drops files into the bucket, waits for their runs, and reads back what failed.

@@ -120,6 +120,10 @@ impl Exports {
         ] {
             expect(what, show::state(RunState::Partly).to_owned(), show::state(run.state).to_owned());
             expect(what, told(&expected), told(&run.parts));
+            if run.state == RunState::Failed {
+                let why: Vec<_> = run.reasons.iter().map(|reason| reason.reason.clone()).collect();
+                expect(what, "no failure".to_owned(), why.join("; "));
+            }
         }
         let rejected = |row: &NotExported| format!("{} {} {}", row.kind, row.name, row.outcome);
         let found: Vec<_> = self.not_exported.iter().map(rejected).collect();
@@ -134,7 +138,7 @@ impl Exports {
 }
 
 /// `people: 5 rows: 5 created; teams: …`.
-pub(super) fn told(parts: &BTreeMap<String, Counts>) -> String {
+fn told(parts: &BTreeMap<String, Counts>) -> String {
     let parts: Vec<_> = parts.iter().map(|(part, counts)| format!("{part}: {}", show::counts(counts))).collect();
     parts.join("; ")
 }

@@ -55,7 +55,8 @@ pub(crate) async fn run(args: &ExportArgs, json: bool, environment: Environment)
             () = stop.wanted() => bail!("stopped. A dry run writes nothing, so there is nothing to mend"),
         };
         drop(line);
-        return tell_plan(&planned, json);
+        let only = request.max_users.or(exporter.settings().max_users);
+        return tell_plan(&planned, only, json);
     }
     let exported = tokio::select! {
         exported = exporter.export(&request, Deadline::NONE, &watch) => exported?,
@@ -100,9 +101,9 @@ async fn secrets(kept: &Kept, settings: &ExportSettings, environment: &Environme
     }
 }
 
-fn tell_plan(planned: &DryRun, json: bool) -> anyhow::Result<Exit> {
+fn tell_plan(planned: &DryRun, only: Option<usize>, json: bool) -> anyhow::Result<Exit> {
     if json {
-        show::json(&summary::plan_as_json(planned))?;
+        show::json(&summary::plan_as_json(planned, only))?;
     } else {
         show::say(&summary::plan(planned))?;
     }

@@ -1,9 +1,12 @@
 //! What an export did, or would do, in words and tables.
 
+use std::collections::HashMap;
+
 use anyhow::Context as _;
 use comfy_table::{CellAlignment, Table};
 use crosswalk_mapping_api::wire;
 use crosswalk_people_export::DryRun;
+use crosswalk_people_export::mapping::Kind;
 use crosswalk_people_export::plan::{Change, Step};
 use crosswalk_people_export::report::Row;
 use crosswalk_runs::files::Files;
@@ -71,7 +74,13 @@ pub(crate) fn plan(planned: &DryRun) -> String {
     let DryRun { record, plan, desired, rows, stopped } = planned;
     let mut parts = vec!["Dry run: nothing is sent, and nothing is written.\n".to_owned()];
     if !plan.is_empty() {
-        parts.push(plan.to_string().lines().map(show::plain).collect::<Vec<_>>().join("\n") + "\n");
+        // An id says little to a reader.
+        let names: HashMap<_, _> = desired.teams.iter().map(|team| (team.id.as_str(), team.name.as_str())).collect();
+        let line = |step: &Step| match (step.kind, names.get(step.key.as_str())) {
+            (Kind::Team, Some(name)) => show::plain(&format!("{step} ({name})")),
+            _ => show::plain(&step.to_string()),
+        };
+        parts.push(plan.actions().iter().map(line).collect::<Vec<_>>().join("\n") + "\n");
     }
     if !record.parts.is_empty() {
         parts.push(parts_table(record).to_string());
@@ -98,8 +107,8 @@ pub(crate) fn plan(planned: &DryRun) -> String {
     parts.join("\n")
 }
 
-/// The same for programs: each person and team as it would be sent.
-pub(crate) fn plan_as_json(planned: &DryRun) -> Value {
+/// The same for programs: each person and team as it would be sent; with `only` so many people, and no teams.
+pub(crate) fn plan_as_json(planned: &DryRun, only: Option<usize>) -> Value {
     // Whoever is not exported stands in `left_out` with id and key; `rows` names the same ones for people.
     let DryRun { record, plan, desired, rows: _, stopped } = planned;
     let left_out: Vec<Value> = desired
@@ -117,9 +126,11 @@ pub(crate) fn plan_as_json(planned: &DryRun) -> Value {
         .collect();
     let steps: Vec<Value> =
         plan.actions().iter().map(|step| json!({ "change": word(step), "kind": step.kind, "key": step.key })).collect();
+    let people = desired.people.get(..only.unwrap_or(usize::MAX)).unwrap_or(&desired.people);
+    let teams = if only.is_some() { &[] } else { desired.teams.as_slice() };
     json!({
-        "people": desired.people,
-        "teams": desired.teams,
+        "people": people,
+        "teams": teams,
         "left_out": left_out,
         "warnings": warnings,
         "plan": { "hash": plan.hash(), "steps": steps },
@@ -219,8 +230,8 @@ pub(crate) fn read_report(report: &[u8]) -> anyhow::Result<Vec<NotExported>> {
 
 #[cfg(test)]
 mod tests {
-    use crosswalk_people_export::glean::types::Employee;
-    use crosswalk_people_export::mapping::{Desired, Kind, LeftOut};
+    use crosswalk_people_export::glean::types::{Employee, Team};
+    use crosswalk_people_export::mapping::{Desired, LeftOut};
     use crosswalk_reconcile::{Fingerprint, Outcome, Plan};
     use crosswalk_runs::{ReasonCount, RunState, Traffic};
 
@@ -260,6 +271,7 @@ mod tests {
             plan: Plan::new(vec![
                 step("ada@example.org", Change::Create(Fingerprint::of(b"1"))),
                 step("bo@example.org", Change::Delete),
+                Step { kind: Kind::Team, key: "t1".into(), change: Change::Update(Fingerprint::of(b"2")) },
             ]),
             rows: vec![Row::from(&person("cy\u{1b}[31m"))],
             desired: Desired {
@@ -268,6 +280,7 @@ mod tests {
                     department: "Physics".into(),
                     ..Employee::default()
                 }],
+                teams: vec![Team { id: "t1".into(), name: "clean-room".into(), ..Team::default() }],
                 left_out: vec![person("cy\u{1b}[31m")],
                 ..Desired::default()
             },
@@ -315,9 +328,15 @@ mod tests {
     fn a_plan_is_told_with_its_hash_and_the_guards_word() {
         let planned = dry_run(None);
         let told = plan(&planned);
-        assert!(told.contains("create person ada@example.org\ndelete person bo@example.org\n"), "{told}");
+        assert!(
+            told.contains("create person ada@example.org\ndelete person bo@example.org\nupdate team t1 (clean-room)\n"),
+            "{told}"
+        );
         let hash = planned.plan.hash();
-        assert!(told.contains(&format!("plan {hash}: 2 steps: 1 create, 1 delete\nguard: lets it pass")), "{told}");
+        assert!(
+            told.contains(&format!("plan {hash}: 3 steps: 1 create, 1 update, 1 delete\nguard: lets it pass")),
+            "{told}"
+        );
         assert!(told.contains("no department") && !told.contains('\u{1b}'), "{told}");
         assert!(plan(&dry_run(Some("too many"))).contains("guard: STOPS it, nothing would be sent: too many"));
     }
@@ -325,7 +344,7 @@ mod tests {
     #[test]
     fn programs_get_each_person_as_sent() {
         let planned = dry_run(Some("too many"));
-        let json = plan_as_json(&planned);
+        let json = plan_as_json(&planned, None);
         assert_eq!(json["people"][0]["email"], "ada@example.org");
         assert_eq!(json["people"][0]["status"], "CURRENT");
         assert_eq!(
@@ -338,8 +357,13 @@ mod tests {
             json!([
                 { "change": "create", "kind": "person", "key": "ada@example.org" },
                 { "change": "delete", "kind": "person", "key": "bo@example.org" },
+                { "change": "update", "kind": "team", "key": "t1" },
             ])
         );
+        for (only, sent) in [(None, (1, 1)), (Some(5), (1, 0)), (Some(0), (0, 0))] {
+            let json = plan_as_json(&planned, only);
+            assert_eq!((json["people"].as_array().unwrap().len(), json["teams"].as_array().unwrap().len()), sent);
+        }
         assert_eq!((&json["stopped"], &json["record"]["id"]), (&"too many".into(), &"people-export-1".into()));
     }
 
