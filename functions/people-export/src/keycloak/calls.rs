@@ -240,6 +240,15 @@ impl Calls {
         )
     }
 
+    /// For listings that show nothing. Keycloak counts users and groups even for a token that only has query-users and
+    /// query-groups, and shows it none of them.
+    pub(super) fn shows_none(&self, asked: Asked, counted: u64) -> CallError {
+        CallError::Refused(format!(
+            "Keycloak counts {counted} {asked} and shows none, as it does where the token cannot see them: {}",
+            self.remedy()
+        ))
+    }
+
     /// For an answer that lacks what the API promises.
     pub(super) fn lacks(asked: Asked, what: &str) -> CallError {
         CallError::Refused(format!("Keycloak answered a request for {asked} without {what}: check KEYCLOAK_BASE_URL"))

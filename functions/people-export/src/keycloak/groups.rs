@@ -22,7 +22,7 @@ pub(super) async fn read(
     wanted: &Wanted,
     progress: &Progress<'_>,
 ) -> Result<Snapshot<Complete, Group>, ReadError> {
-    proven("groups", |_| read_once(calls, &wanted.group_attributes, progress)).await
+    proven("groups", |last| read_once(calls, &wanted.group_attributes, progress, last)).await
 }
 
 /// A realm may have no groups. That the token sees them is shown by its users: view-users covers both.
@@ -30,10 +30,14 @@ async fn read_once(
     calls: &Calls,
     wanted: &BTreeSet<String>,
     progress: &Progress<'_>,
+    last: bool,
 ) -> Result<Snapshot<Complete, Group>, Unproven> {
     let before = calls.groups_count().await?;
     progress.change(|reading| (reading.groups, reading.groups_expected) = (0, before));
     let mut groups = tree(calls, wanted).await?;
+    if groups.is_empty() && before > 0 && last {
+        return Err(calls.shows_none(Asked::Groups, before).into());
+    }
 
     let mut reads = stream::iter(0..groups.len())
         .map(|at| {

@@ -375,10 +375,15 @@ async fn a_realm_that_seems_empty_is_not_believed() {
     assert!(matches!(&error, ReadError::Refused(text) if text.contains("role view-users")), "{error}");
     assert!(error.to_string().contains("realm-management") && error.to_string().contains("`staff`"), "{error}");
 
+    // What Keycloak does for a token without view-users.
     let realm = answering(is_page, ok(json!([]))).await;
     let error = problem(&realm).await;
-    assert!(matches!(error, ReadError::Incomplete { what: "users", why: Incomplete::Empty }), "{error}");
+    assert!(error.to_string().contains("counts 35 users and shows none"), "{error}");
+    assert!(matches!(&error, ReadError::Refused(text) if text.contains("role view-users")), "{error}");
     assert_eq!(realm.model().asked("GET users/count"), 2 * READS);
+    let realm = answering(|request| request.is("GET groups"), ok(json!([]))).await;
+    let error = problem(&realm).await;
+    assert!(matches!(&error, ReadError::Refused(text) if text.contains("role view-users")), "{error}");
 }
 
 #[tokio::test]

@@ -72,12 +72,8 @@ async fn read_once(
     }
     let after = calls.users_count().await?;
 
-    if snapshot.read() == 0 && before == 0 && after == 0 {
-        return Err(CallError::Refused(format!(
-            "Keycloak shows no users, as it does where the token cannot see them: {}",
-            calls.remedy()
-        ))
-        .into());
+    if snapshot.read() == 0 && (last || before == 0 && after == 0) {
+        return Err(calls.shows_none(Asked::Users, before).into());
     }
     if slipped && !last {
         return Err(Unproven::Slipped);

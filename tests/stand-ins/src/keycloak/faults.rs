@@ -37,7 +37,8 @@ pub struct Faults {
     pub repeat_first_page: bool,
     /// `users/count` is off by so many.
     pub count_off_by: i64,
-    /// The token's client lacks `view-users`: listings are empty and counts zero, with status 200.
+    /// The token's client has `query-users` and `query-groups` in place of `view-users`: listings are empty, with status
+    /// 200, while counts are those of the whole realm.
     pub blind: bool,
     /// Everything but the token is refused with 403.
     pub forbidden: bool,
