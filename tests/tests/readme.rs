@@ -20,8 +20,11 @@ fn section(readme: &str, name: &str) -> String {
 #[test]
 fn the_settings_tables_are_the_codes() {
     let readme = readme();
-    let functions =
-        [("csv-import", crosswalk_csv_import::settings()), ("mapping-api", crosswalk_mapping_api::settings())];
+    let functions = [
+        ("csv-import", crosswalk_csv_import::settings()),
+        ("mapping-api", crosswalk_mapping_api::settings()),
+        ("people-export", crosswalk_people_export::settings()),
+    ];
     for (name, settings) in functions {
         let expected = markdown_table(&settings);
         assert!(
