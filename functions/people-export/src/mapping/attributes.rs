@@ -244,6 +244,7 @@ mod tests {
     use super::*;
     use crate::mapping::Kind;
     use crate::mapping::fields::{PersonField, TeamField};
+    use crate::mapping::tests::attributes;
 
     fn people(json: &str) -> Feeds<PersonField> {
         Feeds::parse(json).unwrap()
@@ -251,10 +252,6 @@ mod tests {
 
     fn problems(json: &str) -> String {
         Feeds::<PersonField>::parse(json).unwrap_err().join("\n")
-    }
-
-    fn attributes(pairs: &[(&str, &[&str])]) -> Attributes {
-        pairs.iter().map(|(name, values)| ((*name).into(), values.iter().map(ToString::to_string).collect())).collect()
     }
 
     fn names(sources: &[Box<str>]) -> Vec<&str> {

@@ -29,13 +29,17 @@ pub(super) fn group(path: &str, members: &[&str]) -> Group {
         name: name.to_owned(),
         path: path.to_owned(),
         parent: (!above.is_empty()).then(|| format!("g{above}").into()),
-        attributes: Attributes::new(),
+        attributes: Attributes::default(),
         members: members.iter().map(|&id| id.into()).collect(),
     }
 }
 
 pub(super) fn attributes(pairs: &[(&str, &[&str])]) -> Attributes {
     pairs.iter().map(|(name, values)| ((*name).into(), values.iter().map(ToString::to_string).collect())).collect()
+}
+
+fn give(user: &mut User, pairs: &[(&str, &[&str])]) {
+    user.attributes.extend(attributes(pairs));
 }
 
 pub(super) fn realm(users: Vec<User>, groups: Vec<Group>) -> Realm {
@@ -180,7 +184,7 @@ fn who_cannot_be_exported_is_named_with_the_reason() {
 #[test]
 fn the_default_department_is_for_those_who_have_none() {
     let mut lost = user("lost");
-    lost.attributes = Attributes::new();
+    lost.attributes = Attributes::default();
     let desired = desired(&[("EXPORT_DEFAULT_DEPARTMENT", "Staff")], vec![lost, user("kim")], Vec::new());
     let departments: Vec<_> = desired.people.iter().map(|person| person.department.as_str()).collect();
     assert_eq!(departments, ["Research", "Staff"]);
@@ -190,7 +194,7 @@ fn the_default_department_is_for_those_who_have_none() {
 fn disabled_users_are_former_employees_or_skipped() {
     let mut gone = user("gone");
     gone.enabled = false;
-    gone.attributes.insert("endDate".into(), vec!["2025-06-30".to_owned()]);
+    give(&mut gone, &[("endDate", &["2025-06-30"])]);
     let mut here = user("here");
     here.attributes = gone.attributes.clone();
     let (former, _) = person(&[], gone.clone());
@@ -235,7 +239,7 @@ fn of_users_with_one_email_only_the_one_enabled_is_exported() {
 fn the_start_is_an_attribute_or_the_day_of_creation_in_utc() {
     let start = |pairs: &[(&str, &[&str])]| {
         let mut one = user("kim");
-        one.attributes.extend(attributes(pairs));
+        give(&mut one, pairs);
         let (person, notes) = person(&[], one);
         (person.start_date.map(|date| date.to_string()).unwrap_or_default(), notes.len())
     };
@@ -264,12 +268,13 @@ fn names_that_are_missing_or_filtered_are_noted() {
 #[test]
 fn what_does_not_read_is_left_out_with_a_note_that_names_the_attribute() {
     let mut one = user("kim");
-    one.attributes.extend(attributes(&[
+    let given: &[(&str, &[&str])] = &[
         ("photoUrl", &["file:///me.png"]),
         ("profileUrl", &["kim"]),
         ("employmentType", &["part-time"]),
         ("nation", &["Germany"]),
-    ]));
+    ];
+    give(&mut one, given);
     let settings = [("EXPORT_ATTRIBUTES", r#"{"structuredLocation.countryCode": "nation"}"#)];
     let (person, notes) = person(&settings, one);
     assert_eq!((&person.photo_url, &person.profile_url, person.employment), (&None, &None, None::<Employment>));
@@ -286,7 +291,7 @@ fn a_manager_is_found_by_email_id_or_username() {
     shut.email = None;
     let manager = |pairs: &[(&str, &[&str])]| {
         let mut kim = user("kim");
-        kim.attributes.extend(attributes(pairs));
+        give(&mut kim, pairs);
         let desired = desired(&[], vec![kim, user("omar"), shut.clone()], Vec::new());
         let kim = desired.people.into_iter().next().unwrap();
         (kim.manager_email, kim.manager_id, desired.warnings.len())
@@ -317,7 +322,7 @@ fn a_manager_is_found_by_email_id_or_username() {
 fn a_username_that_two_share_but_for_case_names_nobody() {
     let (mut one, mut other, mut kim) = (user("one"), user("other"), user("kim"));
     (one.username, other.username) = ("Sam".to_owned(), "sam".to_owned());
-    kim.attributes.insert("manager".into(), vec!["sam".to_owned()]);
+    give(&mut kim, &[("manager", &["sam"])]);
     let desired = desired(&[], vec![one, kim, other], Vec::new());
     assert_eq!((&desired.people[0].manager_id, desired.warnings.len()), (&None, 1));
 }
