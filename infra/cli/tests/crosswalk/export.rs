@@ -64,6 +64,11 @@ fn settings_are_asked_for_together() {
     let bed = Bed::new();
     bed.export(&["--max-users", "3"]).code(2).complains(&["bulk"]);
     assert!(bed.glean.log().is_empty());
+    let environment = bed.environment();
+    bed.keycloak.change(|realm| realm.client_secret = "another".into());
+    let failed = bed.folder.run_with(&["export"], &environment).code(2);
+    let failed = failed.complains(&["failed: ", "KEYCLOAK_CLIENT_SECRET"]).says(&["failed in", "keycloak"]);
+    assert!(!failed.err.contains("stand-in-secret"), "{failed:?}");
 }
 
 #[test]

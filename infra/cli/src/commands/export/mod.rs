@@ -122,8 +122,9 @@ async fn tell_run(kept: &Kept, record: &RunRecord, json: bool) -> anyhow::Result
         RunState::Succeeded => Ok(Exit::Done),
         RunState::Partly => Ok(Exit::NotAll),
         RunState::Failed | RunState::Running => {
-            let why: Vec<_> = record.reasons.iter().map(|reason| show::plain(&reason.reason)).collect();
-            bail!("the run {} failed: {}", record.id, why.join("; "))
+            // The first is the run's own; what follows is people's.
+            let why = record.reasons.first().map_or("for a reason that is not known", |first| &first.reason);
+            bail!("the run {} failed: {}", record.id, show::plain(why))
         }
     }
 }
