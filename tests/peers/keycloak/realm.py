@@ -51,7 +51,6 @@ def user(number):
         "id": identifier("user", username),
         "username": username,
         "enabled": number % 40 != 11,
-        "emailVerified": True,
         "firstName": first,
         "lastName": f"{last} {number}",
         "createdTimestamp": FIRST_CREATED + number * DAY // 4,
@@ -61,6 +60,7 @@ def user(number):
     if number % 50 != 7:
         # Keycloak keeps e-mails in lower case.
         record["email"] = f"{'User' if number % 9 == 4 else 'user'}{number:06}@example.org"
+        record["emailVerified"] = True
     return record
 
 
@@ -117,7 +117,7 @@ def join(users, paths):
             made += 1
     number = 0
     while made < MEMBERSHIPS:
-        record, path = users[number % USERS], ordinary[(number * 7 + number // USERS) % len(ordinary)]
+        record, path = users[number % USERS], ordinary[(number + 31 * (number // USERS)) % len(ordinary)]
         number += 1
         if path not in record["groups"]:
             record["groups"].append(path)

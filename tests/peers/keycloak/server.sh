@@ -7,7 +7,7 @@ need curl "Debian: curl"
 
 keycloak_version=26.7.3
 # It imports its realm before it serves. Killed for taking too long to stop, its script would leave the server itself behind.
-start_seconds=180 stop_seconds=30
+start_seconds=300 stop_seconds=30
 
 # Downloads Keycloak and builds it for one embedded database in memory, once.
 install_keycloak() {
