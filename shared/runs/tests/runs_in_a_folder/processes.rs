@@ -1,6 +1,6 @@
 //! Two processes over one folder: the lock goes with the one that is killed.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -11,12 +11,12 @@ use crate::turns::scene_in;
 
 const HOLDS: &str = "it holds the turn";
 
-/// Not a test but the other process: it takes the turn in the folder that its input names, says so, and waits.
-#[tokio::test]
-#[ignore = "the test below starts it as a process of its own"]
-async fn the_other_process() {
-    let folder = std::io::stdin().lines().next().unwrap().unwrap();
-    let scene = scene_in(Path::new(&folder));
+/// Names the folder to the test when it runs as the other process.
+const FOLDER: &str = "CROSSWALK_TEST_OTHER_PROCESS";
+
+/// What the other process does: it takes the turn in the folder, says so, and waits.
+async fn hold(folder: &Path) {
+    let scene = scene_in(folder);
     let _held = scene.begin("run-1").await;
     println!("{HOLDS}");
     // It is killed before its input ends, unless the test that started it is.
@@ -35,20 +35,24 @@ impl Drop for Other {
 
 fn other_process(folder: &Path) -> Other {
     let mut other = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "processes::the_other_process", "--ignored", "--nocapture"])
+        .args(["--exact", "processes::a_killed_process_leaves_its_turn_and_its_run_to_the_next", "--nocapture"])
+        .env(FOLDER, folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    writeln!(other.stdin.as_mut().unwrap(), "{}", folder.display()).unwrap();
     let said =
         BufReader::new(other.stdout.take().unwrap()).lines().map(Result::unwrap).find(|line| line.contains(HOLDS));
     assert!(said.is_some(), "it does not hold the turn");
     Other(other)
 }
 
+/// It starts itself as the other process.
 #[tokio::test]
-async fn a_killed_process_leaves_the_turn_to_the_next_and_its_run_to_be_gone_on_with() {
+async fn a_killed_process_leaves_its_turn_and_its_run_to_the_next() {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        return hold(Path::new(&folder)).await;
+    }
     let folder = tempfile::tempdir().unwrap();
     let scene = scene_in(folder.path());
     let other = other_process(folder.path());
