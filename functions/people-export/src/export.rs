@@ -293,7 +293,9 @@ impl Exporter {
         held: &Held,
         watch: Watch<'_>,
     ) -> Result<Worked, ExportError> {
-        let mut record = held.record().clone();
+        // What an earlier worker of this run had counted is void: it all begins anew.
+        let taken = held.record();
+        let mut record = RunRecord::begin(&taken.id, &taken.kind, &taken.source, taken.started_at);
         let reading = |reading: Reading| {
             held.tell(Progress { rows: reading.users, ..Progress::default() }, Counts::default());
             watch(Watched::Reading(reading));
