@@ -214,7 +214,7 @@ impl FromStr for ApiUrl {
 /// Whether what is sent there stays on this machine.
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
         Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
         None => false,
@@ -296,6 +296,7 @@ mod tests {
             ("example-be.glean.com", "no URL"),
             ("http://example-be.glean.com", "as the token travels"),
             ("http://localhost.example.org", "as the token travels"),
+            ("http://glean.localhost", "as the token travels"),
             ("ftp://example.org", "https://"),
             ("localhost:8080", "https://"),
             ("https://example.org/rest/api/v1", "path must be empty or /api/index/v1"),
