@@ -19,8 +19,9 @@ Bring data in:
   crosswalk import nemo.csv --kind mappings --system nemo
 
 Pass people on, from Keycloak to Glean; no AWS is needed:
-  crosswalk settings people-export --env > export.env            fill it in, then: set -a; . ./export.env; set +a
-  crosswalk export --dry-run                                     the plan; changes nothing
+  crosswalk settings people-export --env > export.env    fill it in
+  set -a; . ./export.env; set +a
+  crosswalk export --dry-run        the plan; changes nothing
   crosswalk export
 
 Ask:
@@ -69,13 +70,13 @@ macro_rules! where_kept {
 const EXPORT_HELP: &str = concat!(
     "\
 Examples:
-  crosswalk settings people-export --env > export.env     fill it in, and keep it from others: chmod 600 export.env
+  crosswalk settings people-export --env > export.env    fill it in, and chmod 600 it
   set -a; . ./export.env; set +a
-  crosswalk export --dry-run                              the plan, and what the guard says to it; writes nothing
-  crosswalk export --dry-run --json                       each person and team as it would be sent
+  crosswalk export --dry-run             the plan, and what the guard says; writes nothing
+  crosswalk export --dry-run --json      each person and team as it would be sent
   crosswalk export
-  crosswalk export --allow-removals                       once, after the guard has stopped a run that is right
-  crosswalk runs ID --report failed                       who was not exported, and why
+  crosswalk export --allow-removals      once, where the guard has stopped a run that is right
+  crosswalk runs ID --report failed      who was not exported, and why
 
 Nothing is sent before the realm was read to its proven end and the guard has passed. Ctrl-C and TERM end it at once: an \
 upload that is under way stays unfinished, by which nobody is deleted, and the next run begins it anew.
