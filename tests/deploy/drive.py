@@ -1,0 +1,353 @@
+"""Drives the deployed stack through AWS's own interfaces and checks what comes of it: `drive.py ENDPOINT STACK`.
+
+Runs in the repository's root, with the secrets of a stand-in Keycloak and Glean in KEYCLOAK_CLIENT_SECRET and
+GLEAN_API_TOKEN.
+"""
+
+import base64
+import csv
+import io
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import boto3
+
+ENDPOINT, STACK = sys.argv[1:]
+FIXTURES = Path("tests/fixtures")
+# Nothing here takes so long; a busy machine may.
+PATIENCE = 90
+
+session = boto3.Session("test", "test", region_name="us-east-1")
+cloudformation, cognito, iam, lambdas, logs, s3, scheduler, secrets, sqs = (
+    session.client(name, endpoint_url=ENDPOINT)
+    for name in ["cloudformation", "cognito-idp", "iam", "lambda", "logs", "s3", "scheduler", "secretsmanager", "sqs"]
+)
+OUTPUTS = {
+    output["OutputKey"]: output["OutputValue"]
+    for output in cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]
+}
+BUCKET = OUTPUTS["BucketName"]
+
+
+def fail(text):
+    sys.exit(f"deploy: {text}")
+
+
+def same(what, found, expected):
+    if found != expected:
+        fail(f"{what}: {found!r} instead of {expected!r}")
+
+
+def step(text):
+    print(f"deploy: {text}", flush=True)
+
+
+def until(what, probe):
+    """Asks until there is an answer that counts."""
+    end = time.monotonic() + PATIENCE
+    while not (found := probe()):
+        if time.monotonic() > end:
+            fail(f"{what} did not come to be within {PATIENCE} s")
+        time.sleep(0.2)
+    return found
+
+
+# -- the API ------------------------------------------------------------------------------------------------------------------
+
+
+def token(scopes):
+    """A token for the client that the template makes, as the README has it."""
+    client = cognito.describe_user_pool_client(UserPoolId=OUTPUTS["UserPoolId"], ClientId=OUTPUTS["ApiClientId"])
+    client = client["UserPoolClient"]
+    basic = base64.b64encode(f"{client['ClientId']}:{client['ClientSecret']}".encode()).decode()
+    form = urllib.parse.urlencode({"grant_type": "client_credentials", "scope": scopes}).encode()
+    # TokenUrl's path; the emulator has no such host.
+    url = ENDPOINT + urllib.parse.urlsplit(OUTPUTS["TokenUrl"]).path
+    with urllib.request.urlopen(
+        urllib.request.Request(url, form, {"Authorization": f"Basic {basic}"}), timeout=30
+    ) as answer:
+        return json.load(answer)["access_token"]
+
+
+READER = token("identifiers/read")
+WRITER = token("identifiers/read identifiers/write")
+API = f"{ENDPOINT}/_aws/execute-api/{urllib.parse.urlsplit(OUTPUTS['ApiUrl']).netloc.split('.')[0]}/$default"
+
+
+def ask(method, path, bearer=None, body=None):
+    request = urllib.request.Request(API + path, method=method)
+    if bearer:
+        request.add_header("Authorization", f"Bearer {bearer}")
+    if body is not None:
+        request.data = json.dumps(body).encode()
+        request.add_header("Content-Type", "application/json")
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            status, text = answer.status, answer.read()
+    except urllib.error.HTTPError as refusal:
+        status, text = refusal.code, refusal.read()
+    return status, json.loads(text) if text else None
+
+
+def found(path):
+    status, body = ask("GET", path, READER)
+    if status != 200:
+        fail(f"GET {path} is answered with {status}: {body}")
+    return body
+
+
+# -- imports ------------------------------------------------------------------------------------------------------------------
+
+
+def ended_run(source):
+    """The latest run of a source, once it has ended."""
+    runs = [run for run in found("/runs?limit=100")["items"] if run["source"] == source]
+    return runs[0] if runs and runs[0]["ended_at"] else None
+
+
+def put(key, body):
+    s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+    return f"s3://{BUCKET}/{key}"
+
+
+def imported(key, body):
+    source = put(key, body)
+    return until(f"an import of {key}", lambda: ended_run(source))
+
+
+def counts(run):
+    return {name: count for name, count in run["counts"].items() if count}
+
+
+def report(run, name):
+    text = s3.get_object(Bucket=BUCKET, Key=run["reports"][name])["Body"].read().decode()
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def log(function):
+    """What a function has logged, without what Lambda says around it."""
+    group, lines = f"/aws/lambda/{STACK}-{function}", []
+    for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]:
+        events = logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True)
+        lines += [event["message"].strip() for event in events["events"]]
+    return [line for line in lines if line and line.split()[0] not in ("START", "END", "REPORT", "INIT_START")]
+
+
+def settle_event_source():
+    """The emulator takes the parameter for text, and cannot count with it."""
+    (mapping,) = lambdas.list_event_source_mappings(FunctionName=f"{STACK}-csv-import")["EventSourceMappings"]
+    same("what the queue's poller is told", mapping["FunctionResponseTypes"], ["ReportBatchItemFailures"])
+    same("messages at once", mapping["BatchSize"], 1)
+    lambdas.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": 2})
+
+
+def check_tls_only():
+    """The emulator speaks plain HTTP, which the bucket's policy must refuse."""
+    source = put("imports/employers/employers.csv", (FIXTURES / "employers.csv").read_bytes())
+    refusal = "with an explicit deny in a resource-based policy"
+    until("the refusal of plain HTTP", lambda: any(refusal in line for line in log("csv-import")))
+    s3.delete_bucket_policy(Bucket=BUCKET)
+    step("plain HTTP is refused by the bucket's policy, which is taken away now")
+    # The failed message comes again by itself.
+    return until("the import of employers.csv, which failed before", lambda: ended_run(source))
+
+
+def check_imports():
+    employers = check_tls_only()
+    same("employers", (employers["state"], counts(employers)), ("succeeded", {"read": 4, "created": 4}))
+
+    admins = imported("imports/leave-admins/leave-admins.csv", (FIXTURES / "leave-admins.csv").read_bytes())
+    same("leave administrators", (admins["state"], counts(admins)), ("succeeded", {"read": 5, "created": 5}))
+    same("lines in succeeded.csv", [row["line"] for row in report(admins, "succeeded")], ["2", "3", "4", "5", "6"])
+    users = cognito.list_users(UserPoolId=OUTPUTS["UserPoolId"])["Users"]
+    same("accounts", sorted(user["UserStatus"] for user in users), ["CONFIRMED"] * 3)
+    for username, links in [("anna@example.org", 2), ("ben@example.org", 1), ("CARLA@example.org", 2)]:
+        person = found(f"/people/{username}")
+        same(f"{username}'s role and links", (person["roles"], len(person["links"])), (["EMPLOYER"], links))
+    administrators = found("/employers/000123450")["administrators"]
+    same("administrators", [person["username"] for person in administrators], ["Carla@Example.org"])
+
+    rows = "username,external_id\nanna@example.org,12345\nben@example.org,a/b c\ncarla@example.org,12345\n,9\n"
+    mappings = imported("imports/mappings/nemo/the mappings + more (zoë).csv", rows.encode())
+    expected = {"read": 4, "created": 2, "conflict": 1, "rejected": 1}
+    same("mappings", (mappings["state"], counts(mappings)), ("partly", expected))
+    outcomes = [(row["line"], row["outcome"]) for row in report(mappings, "failed")]
+    same("failed.csv", outcomes, [("4", "conflict"), ("5", "rejected")])
+    summary = s3.get_object(Bucket=BUCKET, Key=mappings["reports"]["summary"])["Body"].read()
+    same("summary.json", json.loads(summary), found(f"/runs/{mappings['id']}"))
+    same("runs", len(found("/runs?limit=100")["items"]), 3)
+    step("employers, leave administrators and mappings are imported by S3's event, the queue and the deployed function")
+
+
+def check_api():
+    for path in ["/health", "/openapi.json"]:
+        same(f"{path} without a token", ask("GET", path)[0], 200)
+    nemo = "/people/anna@example.org/identifiers/nemo"
+    holder = found("/systems/nemo/identifiers?external_id=12345")
+    same("who is NEMO user 12345", holder["username"], "anna@example.org")
+    same("without a token", ask("GET", nemo)[0], 401)
+    same("with a token that is none", ask("GET", nemo, READER[:-8])[0], 401)
+    same("writing with a scope to read", ask("PUT", nemo, READER, {"external_id": "1"})[0], 403)
+    same("a taken id", ask("PUT", nemo, WRITER, {"external_id": "a/b c"})[1].get("owner"), "ben@example.org")
+    same("a new id", ask("PUT", nemo, WRITER, {"external_id": "777"})[0], 200)
+    move = {"external_id": "777", "from": "anna@example.org", "to": "carla@example.org"}
+    same("a move", ask("POST", "/systems/nemo/moves", WRITER, move)[0], 200)
+    swap = {"a": "carla@example.org", "b": "ben@example.org"}
+    same("a swap", ask("POST", "/systems/nemo/swaps", WRITER, swap)[0], 200)
+    page = found("/systems/nemo/identifiers")["items"]
+    holders = {item["username"].lower(): item["external_id"] for item in page}
+    same("the mappings", holders, {"carla@example.org": "a/b c", "ben@example.org": "777"})
+    same("a deletion", ask("DELETE", "/people/ben@example.org/identifiers/nemo", WRITER)[0], 204)
+    same("people by e-mail", len(found("/people?email=anna%40example.org")["items"]), 1)
+    step("the API answers under its role, and its authorizer asks for tokens and scopes")
+
+
+# -- what goes wrong ----------------------------------------------------------------------------------------------------------
+
+
+def received(queue):
+    messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=1, WaitTimeSeconds=1).get("Messages", [])
+    for message in messages:
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    return messages[0]["Body"] if messages else None
+
+
+def check_poison():
+    sqs.send_message(QueueUrl=OUTPUTS["ImportQueueUrl"], MessageBody="no event")
+    dead = until("the dead letter", lambda: received(OUTPUTS["ImportDeadLetterQueueUrl"]))
+    same("the dead letter", dead, "no event")
+    step("a message that does not read ends in the dead-letter queue")
+
+
+class Without:
+    """One statement taken from a role, for a while."""
+
+    def __init__(self, role, sid):
+        self.role = cloudformation.describe_stack_resource(StackName=STACK, LogicalResourceId=role)
+        self.role = self.role["StackResourceDetail"]["PhysicalResourceId"]
+        (self.policy,) = iam.list_role_policies(RoleName=self.role)["PolicyNames"]
+        self.whole = iam.get_role_policy(RoleName=self.role, PolicyName=self.policy)["PolicyDocument"]
+        rest = [statement for statement in self.whole["Statement"] if statement["Sid"] != sid]
+        same(f"statements of {role} without {sid}", len(rest), len(self.whole["Statement"]) - 1)
+        self.rest = {**self.whole, "Statement": rest}
+
+    def write(self, document):
+        iam.put_role_policy(RoleName=self.role, PolicyName=self.policy, PolicyDocument=json.dumps(document))
+
+    def __enter__(self):
+        self.write(self.rest)
+
+    def __exit__(self, *_):
+        self.write(self.whole)
+
+
+def check_denials():
+    rows = "fein,email\n04-2127847,dora@example.org\n"
+    with Without("CsvImportRole", "Accounts"):
+        denied = imported("imports/leave-admins/denied.csv", rows.encode())
+        same("accounts without permission", counts(denied), {"read": 1, "failed": 1})
+        (row,) = report(denied, "failed")
+        # Which call is the first depends on what the function's process knows already.
+        for part in ["AccessDenied", "cognito-idp:"]:
+            if part not in row["reason"]:
+                fail(f"the reason does not say {part}: {row['reason']}")
+    again = imported("imports/leave-admins/denied.csv", rows.encode())
+    same("the same file with permission", counts(again), {"read": 1, "created": 1})
+
+    with Without("CsvImportRole", "Uploads"):
+        denied = imported("imports/mappings/nemo/denied.csv", b"username,external_id\ndora@example.org,5\n")
+        same("a file that may not be read", (denied["state"], denied["counts"]["read"]), ("failed", 0))
+        reason = denied["reasons"][0]["reason"]
+        if "AccessDenied" not in reason and "s3:GetObject" not in reason:
+            fail(f"the reason does not say what is denied: {reason}")
+
+    nemo = "/people/dora@example.org/identifiers/nemo"
+    with Without("MappingApiRole", "Write"):
+        status, problem = ask("PUT", nemo, WRITER, {"external_id": "55"})
+        same("writing without permission", (status, problem["status"]), (500, 500))
+        same("reading without it", ask("GET", "/people/dora@example.org", READER)[0], 200)
+        until("the denial in the log", lambda: any("AccessDenied" in line for line in log("mapping-api")))
+    same("writing with permission", ask("PUT", nemo, WRITER, {"external_id": "55"})[0], 201)
+    step("without one statement of a role its calls are denied, and the report, the run or the log says which")
+
+
+# -- the people export --------------------------------------------------------------------------------------------------------
+
+
+def fire(schedule, scheduled_at):
+    """Lets the schedule run once in a moment. The emulator does not fill in the input, so it is written out."""
+    name = f"{STACK}-people-export"
+    stored = scheduler.get_schedule(Name=name)
+    stored["Target"]["Input"] = json.dumps({"schedule": schedule, "scheduled_at": scheduled_at})
+    moment = (datetime.now(timezone.utc) + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%S")
+    scheduler.update_schedule(
+        Name=name,
+        ScheduleExpression=f"at({moment})",
+        State="ENABLED",
+        Target=stored["Target"],
+        FlexibleTimeWindow=stored["FlexibleTimeWindow"],
+    )
+
+
+def check_export():
+    stored = scheduler.get_schedule(Name=f"{STACK}-people-export")
+    expected = {"schedule": "<aws.scheduler.schedule-arn>", "scheduled_at": "<aws.scheduler.scheduled-time>"}
+    same("the schedule's input", json.loads(stored["Target"]["Input"]), expected)
+    for output, secret in [("KeycloakClientSecretArn", "KEYCLOAK_CLIENT_SECRET"), ("GleanTokenArn", "GLEAN_API_TOKEN")]:
+        secrets.put_secret_value(SecretId=OUTPUTS[output], SecretString=os.environ[secret])
+
+    fire(stored["Arn"], "2026-01-02T03:00:00Z")
+
+    def ended():
+        runs = [run for run in found("/runs?limit=100")["items"] if run["kind"] == "people-export"]
+        return runs[0] if runs and runs[0]["ended_at"] else None
+
+    run = until("the people export", ended)
+    # The stand-ins' people and teams, and Grace, who has no department, and a printer, which has no e-mail.
+    expected = {"read": 27, "created": 25, "rejected": 2}
+    same(f"the people export ({run['reasons']})", (run["state"], counts(run)), ("partly", expected))
+    s3.get_object(Bucket=BUCKET, Key=run["reports"]["summary"])
+    states = s3.list_objects_v2(Bucket=BUCKET, Prefix="state/people-export/").get("Contents", [])
+    same("states", len(states), 1)
+    step("a schedule exports people and teams from the stand-in Keycloak to the stand-in Glean")
+
+    function = f"{STACK}-people-export"
+    again = {"schedule": stored["Arn"], "scheduled_at": "2026-01-02T03:00:00Z"}
+    answer = lambdas.invoke(FunctionName=function, Payload=json.dumps(again))
+    same("the same event again", json.load(answer["Payload"])["run"]["id"], run["id"])
+    with Without("PeopleExportRole", "State"):
+        answer = lambdas.invoke(FunctionName=function, Payload=b"{}")
+        problem = json.load(answer["Payload"])
+        same("an export without permission", answer.get("FunctionError") is not None, True)
+        if "AccessDenied" not in json.dumps(problem) and "permission" not in json.dumps(problem):
+            fail(f"the error does not say what is denied: {problem}")
+
+    lambdas.invoke(FunctionName=function, InvocationType="Event", Payload=b'{"unknown": 1}')
+    failed = until("the failed export's event", lambda: received(OUTPUTS["ExportFailureQueueUrl"]))
+    same("what the failure destination got", json.loads(failed)["requestPayload"], {"unknown": 1})
+    step("an export that fails ends in its failure destination")
+
+
+def check_logs():
+    for function in ["csv-import", "mapping-api", "people-export"]:
+        for line in log(function):
+            try:
+                json.loads(line)
+            except ValueError:
+                fail(f"{function} logs what is no JSON: {line}")
+
+
+settle_event_source()
+check_imports()
+check_api()
+check_denials()
+check_export()
+check_poison()
+check_logs()
