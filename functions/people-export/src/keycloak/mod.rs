@@ -1,7 +1,7 @@
 //! Reads a realm through Keycloak's Admin REST API.
 //!
-//! [`users`] and [`groups`] (with their [`members`]) are read at the same time, through one connection limit and with one
-//! token ([`api`], [`calls`], [`token`]). Each is read again until it is proven to be whole ([`proof`]).
+//! `users` and `groups` (with their `members`) are read at the same time, through one connection limit and with one
+//! token (`api`, `calls`, `token`). Each is read again until it is proven to be whole (`proof`).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

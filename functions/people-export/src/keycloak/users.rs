@@ -106,6 +106,11 @@ fn user_of(user: UserRepresentation, wanted: &BTreeSet<String>) -> Result<User, 
 
 /// The attributes that are wanted.
 pub(super) fn kept(attributes: Option<TypeMap<String, Vec<String>>>, wanted: &BTreeSet<String>) -> Attributes {
-    let all = attributes.into_iter().flatten();
-    all.filter(|(name, _)| wanted.contains(name)).map(|(name, values)| (name.into(), values)).collect()
+    let all = attributes.into_iter().flatten().filter(|(name, _)| wanted.contains(name));
+    all.map(|(name, mut values)| {
+        // The parser makes room for four, and there is mostly one: of 100,000 users that is a fifth of the memory.
+        values.shrink_to_fit();
+        (name.into(), values)
+    })
+    .collect()
 }
