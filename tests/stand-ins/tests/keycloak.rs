@@ -88,6 +88,11 @@ async fn tokens_are_given_for_the_secret_and_end() {
     assert_eq!(client.status("users").await, 401);
     assert_eq!(client.status("users").await, 401, "the token is gone");
     assert_eq!(Client::new(&keycloak).await.status("users").await, 200);
+    keycloak.fail(Faults { token_uses: Some(2), ..Faults::default() });
+    let client = Client::new(&keycloak).await;
+    for expected in [200, 200, 401] {
+        assert_eq!(client.status("users").await, expected);
+    }
 }
 
 #[tokio::test]

@@ -44,6 +44,8 @@ pub struct Faults {
     pub forbidden: bool,
     /// So many of the next requests are answered 401, and their tokens are forgotten.
     pub unauthorized: u32,
+    /// A token is forgotten after so many uses, as one that has ended.
+    pub token_uses: Option<u32>,
     /// Every k-th request, tokens included, gets a status instead of its answer.
     pub every: Option<Every>,
     /// Each request waits so long before it is answered.

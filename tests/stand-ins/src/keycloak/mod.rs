@@ -59,8 +59,8 @@ struct Shared {
 struct State {
     realm: Arc<Served>,
     faults: Faults,
-    /// When each token ends.
-    tokens: HashMap<String, Instant>,
+    /// When each token ends, and how often it was used.
+    tokens: HashMap<String, (Instant, u32)>,
     tokens_given: u64,
     requests: Requests,
 }

@@ -78,7 +78,7 @@ async fn token(Given(shared): Given<Arc<Shared>>, Path(realm): Path<String>, req
     let seconds = spec.token_seconds;
     state.tokens_given += 1;
     let token = format!("stand-in-token-{}", state.tokens_given);
-    state.tokens.insert(token.clone(), Instant::now() + Duration::from_secs(seconds));
+    state.tokens.insert(token.clone(), (Instant::now() + Duration::from_secs(seconds), 0));
     axum::Json(json!({
         "access_token": token,
         "expires_in": seconds,
@@ -252,7 +252,11 @@ async fn serve(
     let mut state = shared.state();
     let given =
         headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
-    let valid = given.and_then(|token| state.tokens.get(token)).is_some_and(|ends| Instant::now() < *ends);
+    let most_uses = state.faults.token_uses.unwrap_or(u32::MAX);
+    let valid = given.and_then(|token| state.tokens.get_mut(token)).is_some_and(|(ends, uses)| {
+        *uses = uses.saturating_add(1);
+        Instant::now() < *ends && *uses <= most_uses
+    });
     if state.faults.unauthorized > 0 {
         state.faults.unauthorized -= 1;
         if let Some(token) = given {
