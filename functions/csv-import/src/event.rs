@@ -20,6 +20,10 @@ pub(crate) struct Put {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Message {
     pub(crate) id: String,
+    /// What names this receive of it.
+    pub(crate) receipt: Option<String>,
+    /// How often it has been received; 0 where the event does not say.
+    pub(crate) receives: u32,
     /// What its body holds, or why it does not read.
     pub(crate) puts: Result<Vec<Put>, String>,
 }
@@ -84,7 +88,13 @@ impl Event {
             let puts = serde_json::from_str(&body)
                 .map_err(|error| format!("the message's body is no JSON: {error}"))
                 .and_then(puts);
-            Message { id: message.message_id.unwrap_or_default(), puts }
+            let receives = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
+            Message {
+                id: message.message_id.unwrap_or_default(),
+                receipt: message.receipt_handle.filter(|receipt| !receipt.is_empty()),
+                receives: receives.unwrap_or(0),
+                puts,
+            }
         });
         Ok(Self::Queue(messages.collect()))
     }
@@ -171,6 +181,8 @@ mod tests {
         assert_eq!(sample(include_str!("../../../events/csv-import.test-event.json")), Event::Direct(vec![]));
         let Event::Queue(messages) = sample(include_str!("../../../events/csv-import.sqs.json")) else { panic!() };
         assert_eq!(messages[0].id, "059f36b4-87a3-44ab-83d2-661975830a7d");
+        assert_eq!(messages[0].receipt.as_deref(), Some("AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a"));
+        assert_eq!(messages[0].receives, 1);
         assert_eq!(messages[0].puts.as_ref().unwrap()[0].key, "imports/mappings/nemo/mappings.csv");
     }
 

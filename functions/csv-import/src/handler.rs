@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::Kind;
 use crate::event::{Event, Message, Put};
 use crate::import::{Claimed, ImportError, ImportRequest, Importer};
+use crate::redelivery::{self, Returned};
 use crate::source::Source;
 
 /// How often a direct invocation looks whether another worker's run has ended.
@@ -37,12 +38,21 @@ pub async fn handle(importer: &Importer, event: Value, deadline: Deadline) -> an
             let mut failures = Vec::new();
             for message in messages {
                 if let Err(error) = take(importer, &message, deadline).await {
-                    tracing::warn!(message = message.id, error = format!("{error:#}"), "the message is returned");
+                    tracing::warn!(message_id = message.id, error = format!("{error:#}"), "the message is returned");
+                    hide(importer, &message).await;
                     failures.push(json!({ "itemIdentifier": message.id }));
                 }
             }
             Ok(json!({ "batchItemFailures": failures }))
         }
+    }
+}
+
+/// Sets when a message that failed comes again, where the settings name its queue.
+async fn hide(importer: &Importer, message: &Message) {
+    if let (Some((client, queue_url)), Some(receipt)) = (importer.queue(), &message.receipt) {
+        let returned = Returned { receipt, receives: message.receives, may_pass: message.puts.is_ok() };
+        redelivery::hide(client, queue_url, returned).await;
     }
 }
 

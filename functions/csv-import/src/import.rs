@@ -75,6 +75,7 @@ pub struct Importer {
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
     s3: OnceLock<aws_sdk_s3::Client>,
+    sqs: OnceLock<aws_sdk_sqs::Client>,
     table: OnceLock<Table>,
     /// One for the process: it holds the paces and the check of the pool.
     accounts: OnceLock<Accounts>,
@@ -114,6 +115,7 @@ impl Importer {
             clock,
             entropy,
             s3: OnceLock::new(),
+            sqs: OnceLock::new(),
             table: OnceLock::new(),
             accounts: OnceLock::new(),
             fineos: OnceLock::new(),
@@ -184,6 +186,12 @@ impl Importer {
     fn table(&self) -> Table {
         let build = || Table::new(aws_sdk_dynamodb::Client::new(&self.config), &self.settings.table);
         self.table.get_or_init(build).clone()
+    }
+
+    /// A client for the queue that messages come from, and its URL, if the settings name it.
+    pub(crate) fn queue(&self) -> Option<(&aws_sdk_sqs::Client, &str)> {
+        let url = self.settings.queue_url.as_deref()?;
+        Some((self.sqs.get_or_init(|| aws_sdk_sqs::Client::new(&self.config)), url))
     }
 
     fn s3(&self) -> &aws_sdk_s3::Client {

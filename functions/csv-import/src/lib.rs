@@ -21,6 +21,7 @@ mod mappings;
 mod order;
 mod outcome;
 mod pipeline;
+mod redelivery;
 mod reports;
 mod row;
 mod settings;

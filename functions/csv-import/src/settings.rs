@@ -21,6 +21,11 @@ const CONCURRENCY: Setting = Setting::with_default(
     "32",
     "how many rows of one file are worked on at once, 1 to 1,000; calls to Cognito keep their own pace",
 );
+const QUEUE_URL: Setting = Setting::optional(
+    "CROSSWALK_IMPORT_QUEUE_URL",
+    "the URL of the queue that the function takes messages from; with it a failed message comes again after 10 s, then 30 s, \
+     90 s and so on, and one that does not read at once; without it after the queue's visibility timeout",
+);
 const POOL: Setting = Setting::optional(
     "COGNITO_IDENTITY_POOL_ID",
     "the Cognito user pool that takes the accounts; files of leave administrators need it",
@@ -41,7 +46,7 @@ const UNUSED: &[&str] = &[
 
 /// The function's own settings. The pool stands among them, and not as the accounts have it: it is optional here, as most
 /// files need none.
-const OWN: &[Setting] = &[TABLE, BUCKET, SYSTEMS, MAX_FILE, CONCURRENCY, POOL];
+const OWN: &[Setting] = &[TABLE, BUCKET, SYSTEMS, MAX_FILE, CONCURRENCY, QUEUE_URL, POOL];
 
 /// Every setting that the function reads, Cognito's, FINEOS's and the log's included.
 pub fn settings() -> Vec<Setting> {
@@ -61,6 +66,8 @@ pub struct ImportSettings {
     pub max_bytes: u64,
     /// How many rows are worked on at once.
     pub concurrency: usize,
+    /// The queue that messages come from; none if their visibility is left alone.
+    pub queue_url: Option<String>,
     /// The user pool, and how fast it may be called; none if no pool is set.
     pub accounts: Option<AccountsSettings>,
     /// FINEOS, if registration is on.
@@ -87,6 +94,7 @@ impl ImportSettings {
         if concurrency.is_some_and(|rows| !(1..=1_000).contains(&rows)) {
             reader.problem(format!("{} must be 1 to 1,000", CONCURRENCY.name));
         }
+        let queue_url = reader.text(&QUEUE_URL);
         let pool = reader.text(&POOL);
         let mut parts = Vec::new();
         let accounts = pool.and_then(|_| {
@@ -107,6 +115,7 @@ impl ImportSettings {
                 systems: systems?,
                 max_bytes: max_mib?.saturating_mul(1024 * 1024),
                 concurrency: concurrency?,
+                queue_url,
                 accounts,
                 fineos,
                 unused,

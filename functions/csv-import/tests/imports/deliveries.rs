@@ -42,7 +42,7 @@ pub(crate) async fn fence_off(bench: &Bench, run: &str) -> Lease {
 }
 
 /// Claims the run of an event, as another worker would.
-async fn claim(bench: &Bench, run_id: &str, delivery: &str) -> Lease {
+pub(crate) async fn claim(bench: &Bench, run_id: &str, delivery: &str) -> Lease {
     let record = RunRecord::begin(run_id, "employers", "s3://b/k", Clock::system().now());
     match bench.runs().claim(&record, delivery).await.unwrap() {
         Claim::Ours { lease, .. } => lease,
@@ -50,7 +50,7 @@ async fn claim(bench: &Bench, run_id: &str, delivery: &str) -> Lease {
     }
 }
 
-fn run_id(bench: &Bench, event: &serde_json::Value) -> String {
+pub(crate) fn run_id(bench: &Bench, event: &serde_json::Value) -> String {
     let sequencer = event.pointer("/Records/0/s3/object/sequencer").and_then(serde_json::Value::as_str).unwrap();
     crosswalk_runs::run_id::for_object(&bench.testbed.names.bucket, KEY, None, sequencer)
 }

@@ -10,4 +10,5 @@ mod files;
 mod fineos;
 mod leave_admins;
 mod mappings;
+mod redelivery;
 mod reports;
