@@ -69,7 +69,7 @@ async fn teams_are_guarded_as_people_are() {
     let bed = Bed::in_folder(plain(30, 10)).with("EXPORT_MAX_REMOVALS", "1");
     bed.export_all().await;
     bed.glean.forget_log();
-    bed.keycloak.change(|realm| realm.groups.retain(|group| group.name > "g1".to_owned()));
+    bed.keycloak.change(|realm| realm.groups.retain(|group| group.name.as_str() > "g1"));
     let stopped = bed.export().await;
     assert!(stopped.state == RunState::Failed && reason(&stopped).contains("teams"), "{}", reason(&stopped));
     assert_eq!(bed.glean.log(), []);
