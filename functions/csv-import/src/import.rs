@@ -244,6 +244,7 @@ impl Importer {
                     reasons = reasons(&record),
                     "the import has ended"
                 );
+                record.tell(&self.settings.metrics);
                 Ok(Claimed::Ended(record))
             }
             Err(Broken::Lost) => Err(RunError::Lost { run }.into()),

@@ -2,6 +2,7 @@
 
 use crosswalk_accounts::AccountsSettings;
 use crosswalk_function_kit::logs;
+use crosswalk_function_kit::metrics::Metrics;
 use crosswalk_function_kit::settings::{Environment, Reader, Setting, SettingsError, merged};
 use crosswalk_identity::{DEFAULT_SYSTEMS, Systems};
 
@@ -72,6 +73,8 @@ pub struct ImportSettings {
     pub accounts: Option<AccountsSettings>,
     /// FINEOS, if registration is on.
     pub fineos: Option<FineosSettings>,
+    /// Where the runs' metrics go.
+    pub metrics: Metrics,
     /// Settings that are set and have no effect.
     pub unused: Vec<&'static str>,
 }
@@ -118,6 +121,7 @@ impl ImportSettings {
                 queue_url,
                 accounts,
                 fineos,
+                metrics: Metrics::of(environment),
                 unused,
             })
         };

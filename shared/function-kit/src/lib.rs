@@ -1,4 +1,4 @@
-//! What every function needs around its work: settings, secrets, logs, retry, rate, deadline, clock and randomness.
+//! What every function needs around its work: settings, secrets, logs, metrics, retry, rate, deadline, clock and randomness.
 //!
 //! Nothing here knows what a function does. Clock and randomness are values that are passed in, never globals.
 
@@ -10,6 +10,7 @@ mod entropy;
 mod fake_http;
 pub mod http;
 pub mod logs;
+pub mod metrics;
 pub mod rate;
 pub mod retry;
 pub mod secrets;

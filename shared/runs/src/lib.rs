@@ -18,6 +18,7 @@ mod keeper;
 mod lease;
 mod ledger;
 mod listing;
+mod metrics;
 mod on_disk;
 mod record;
 pub mod run_id;
