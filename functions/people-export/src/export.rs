@@ -5,7 +5,7 @@ use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_identifier_store::Table;
 use crosswalk_reconcile::{Plan, Tripped, guard};
-use crosswalk_runs::files::{Files, FilesError};
+use crosswalk_runs::files::{Files, FilesError, s3_client};
 use crosswalk_runs::{Begin, Counts, Held, Ledger, Progress, ReasonCount, RunError, RunRecord, RunState, Runs};
 use jiff::Timestamp;
 
@@ -47,6 +47,7 @@ pub struct Place {
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one a run")]
 pub enum Exported {
     /// The run has ended, with or without success; or it had succeeded before.
     Ended(RunRecord),
@@ -137,7 +138,7 @@ impl Place {
                 let table = Table::new(aws_sdk_dynamodb::Client::new(config), table);
                 Self {
                     ledger: Ledger::Table(Runs::new(table, clock.clone(), entropy.clone())),
-                    files: Files::Bucket { client: aws_sdk_s3::Client::new(config), bucket: bucket.clone() },
+                    files: Files::Bucket { client: s3_client(config), bucket: bucket.clone() },
                 }
             }
             Kept::Folder(folder) => Self {
@@ -179,7 +180,7 @@ impl Exporter {
                     .to_owned(),
             ));
         }
-        let clients = self.clients()?;
+        let clients = self.clients(deadline)?;
         let record = self.begin(request, &clients);
         let turn = format!("{WAY}#{}", state::target_id(&self.settings.glean.api_url));
         let held = match self.place.ledger.begin(&record, &turn, &request.delivery).await? {
@@ -224,7 +225,7 @@ impl Exporter {
     /// The realm or the state cannot be read.
     pub async fn dry_run(&self, request: &ExportRequest, watch: Watch<'_>) -> Result<DryRun, ExportError> {
         let scope = self.scope(request)?;
-        let clients = self.clients()?;
+        let clients = self.clients(Deadline::NONE)?;
         let mut record = self.begin(request, &clients);
         record.dry_run = true;
         let realm = clients.keycloak.read(&self.mapping.wanted(), &|reading| watch(Watched::Reading(reading))).await?;
@@ -247,12 +248,13 @@ impl Exporter {
         RunRecord::begin(&request.run_id, WAY, clients.keycloak.source(), self.clock.now())
     }
 
-    fn clients(&self) -> Result<Clients, ExportError> {
+    fn clients(&self, deadline: Deadline) -> Result<Clients, ExportError> {
         let refused = |error: anyhow::Error| ExportError::Client(format!("{error:#}"));
         Ok(Clients {
             keycloak: Keycloak::new(self.settings.keycloak.clone(), self.secrets.clone()).map_err(refused)?,
             glean: Glean::new(self.settings.glean.clone(), self.secrets.clone(), self.entropy.clone())
-                .map_err(refused)?,
+                .map_err(refused)?
+                .for_run(deadline),
         })
     }
 

@@ -1,12 +1,32 @@
 //! What was read from a realm, free of how it was read and of what becomes of it.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crosswalk_reconcile::{Complete, Keyed, Snapshot};
 use jiff::Timestamp;
 
-/// Attributes by name; each may have several values. Only those that the settings ask for are kept.
-pub type Attributes = BTreeMap<Box<str>, Vec<String>>;
+/// Attributes by name; each may have several values. Only those that the settings ask for are kept: a pair a value, as a
+/// realm has a million of them, and the names shared, as they are few.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Attributes(Box<[(Arc<str>, Box<str>)]>);
+
+impl Attributes {
+    /// All names and values.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// The values of an attribute, in Keycloak's order.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(known, _)| **known == *name).map(|(_, value)| &**value)
+    }
+}
+
+impl FromIterator<(Arc<str>, Box<str>)> for Attributes {
+    fn from_iter<I: IntoIterator<Item = (Arc<str>, Box<str>)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
 
 /// A realm that was read to its proven end.
 #[derive(Debug)]

@@ -4,6 +4,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
@@ -11,6 +13,12 @@ use crosswalk_function_kit::aws;
 use crosswalk_function_kit::retry::{Retries, retry};
 
 use crate::on_disk;
+
+/// A client for the bucket. An endpoint of one's own, an emulator's, has no host name a bucket.
+pub fn s3_client(config: &SdkConfig) -> Client {
+    let path_style = config.endpoint_url().is_some();
+    Client::from_conf(aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build())
+}
 
 /// Where they are kept. A key such as `reports/<run>/summary.json` names an object, or a file below the folder.
 ///
@@ -21,7 +29,7 @@ pub enum Files {
     /// In a bucket.
     Bucket {
         /// The client. Its own retries are those of each call.
-        client: aws_sdk_s3::Client,
+        client: Client,
         /// The bucket's name.
         bucket: String,
     },

@@ -65,7 +65,10 @@ pub(crate) fn mixed() -> RealmSpec {
 
 /// How many users and groups of [`mixed`] end how.
 pub(crate) const MIXED_PEOPLE: u64 = 40;
-pub(crate) const MIXED_REJECTED: u64 = 2;
+/// The one without a department.
+pub(crate) const MIXED_REJECTED: u64 = 1;
+/// The one without an e-mail.
+pub(crate) const MIXED_SKIPPED: u64 = 1;
 pub(crate) const MIXED_GROUPS: u64 = 19;
 /// `deep`, `empty` and `nobody`.
 pub(crate) const MIXED_SKIPPED_GROUPS: u64 = 3;

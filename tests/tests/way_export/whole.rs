@@ -5,7 +5,9 @@ use crosswalk_stand_ins::glean::{Fault, Faults, On, Rule};
 use crosswalk_stand_ins::keycloak::GroupSpec;
 
 use crate::bed::Bed;
-use crate::company::{MIXED_GROUPS, MIXED_PEOPLE, MIXED_REJECTED, MIXED_SKIPPED_GROUPS, mixed, plain, user};
+use crate::company::{
+    MIXED_GROUPS, MIXED_PEOPLE, MIXED_REJECTED, MIXED_SKIPPED, MIXED_SKIPPED_GROUPS, mixed, plain, user,
+};
 
 #[tokio::test]
 async fn people_teams_and_memberships_equal_the_realms() {
@@ -38,8 +40,8 @@ async fn who_is_rejected_or_skipped_is_counted_and_named() {
     assert_eq!(record.state, RunState::Partly);
     let (people, teams) = (record.parts["people"], record.parts["teams"]);
     assert_eq!(
-        (people.read, people.rejected, people.created),
-        (MIXED_PEOPLE, MIXED_REJECTED, MIXED_PEOPLE - MIXED_REJECTED)
+        (people.read, people.rejected, people.skipped, people.created),
+        (MIXED_PEOPLE, MIXED_REJECTED, MIXED_SKIPPED, MIXED_PEOPLE - MIXED_REJECTED - MIXED_SKIPPED)
     );
     assert_eq!((teams.read, teams.skipped), (MIXED_GROUPS, MIXED_SKIPPED_GROUPS));
     assert_eq!(teams.created, MIXED_GROUPS - MIXED_SKIPPED_GROUPS);

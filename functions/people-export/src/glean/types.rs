@@ -1,8 +1,10 @@
 //! People and teams as Glean's Indexing API has them (its OpenAPI document, schemas `EmployeeInfoDefinition` and
 //! `TeamInfoDefinition`). A field that is not set is not sent.
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// `EmployeeInfoDefinition`. `location` is left out: it is deprecated for `structuredLocation`.
 #[derive(Clone, PartialEq, Eq, Default, Serialize)]
@@ -60,9 +62,9 @@ pub struct Employee {
     /// `YYYY-MM-DD`; of a former employee.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_date: Option<Date>,
-    /// Where the person is.
+    /// Where the person is. Boxed, as most have none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub structured_location: Option<StructuredLocation>,
+    pub structured_location: Option<Box<StructuredLocation>>,
     /// Glean's default is `FULL_TIME`.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub employment: Option<Employment>,
@@ -72,8 +74,8 @@ pub struct Employee {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub datasource_profiles: Vec<DatasourceProfile>,
     /// The person's teams; agrees with the teams' members.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub teams: Vec<EmployeeTeam>,
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "shared")]
+    pub teams: Vec<Arc<EmployeeTeam>>,
     /// What has no field of its own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub additional_fields: Vec<AdditionalField>,
@@ -239,6 +241,11 @@ pub enum TeamEmailType {
     /// The main one.
     #[serde(rename = "PRIMARY")]
     Primary,
+}
+
+/// A team is told once, whoever is in it.
+fn shared<S: Serializer>(teams: &[Arc<EmployeeTeam>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(teams.iter().map(|team| &**team))
 }
 
 /// Masked: e-mails and names are personal.

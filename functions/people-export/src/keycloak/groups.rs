@@ -1,6 +1,7 @@
 //! The realm's groups: the whole tree, then each one's members.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use crosswalk_reconcile::{Complete, Keyed, Proof, Snapshot};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -12,6 +13,9 @@ use super::proof::{Unproven, listed, proven};
 use super::users::kept;
 use super::{ReadError, Wanted, members};
 use crate::realm::Group;
+
+/// The attribute as which a group's own description counts.
+const DESCRIPTION: &str = "description";
 
 /// Reads all groups and their members.
 ///
@@ -28,7 +32,7 @@ pub(super) async fn read(
 /// A realm may have no groups. That the token sees them is shown by its users: view-users covers both.
 async fn read_once(
     calls: &Calls,
-    wanted: &BTreeSet<String>,
+    wanted: &BTreeSet<Arc<str>>,
     progress: &Progress<'_>,
     last: bool,
 ) -> Result<Snapshot<Complete, Group>, Unproven> {
@@ -62,7 +66,7 @@ async fn read_once(
 }
 
 /// All groups without their members, level by level, so that a parent stands before its children.
-async fn tree(calls: &Calls, wanted: &BTreeSet<String>) -> Result<Vec<Group>, Unproven> {
+async fn tree(calls: &Calls, wanted: &BTreeSet<Arc<str>>) -> Result<Vec<Group>, Unproven> {
     let mut groups = Vec::new();
     // One that is moved while the tree is read may stand in two places.
     let mut seen = HashSet::new();
@@ -91,12 +95,12 @@ async fn tree(calls: &Calls, wanted: &BTreeSet<String>) -> Result<Vec<Group>, Un
     Ok(groups)
 }
 
-async fn top(calls: &Calls, wanted: &BTreeSet<String>) -> Result<Vec<Node>, Unproven> {
+async fn top(calls: &Calls, wanted: &BTreeSet<Arc<str>>) -> Result<Vec<Node>, Unproven> {
     let page = async |first, max| nodes(calls.groups(first, max).await?, None, wanted);
     listed(calls.settings().page_size, page).await
 }
 
-async fn children(calls: &Calls, wanted: &BTreeSet<String>, parent: &str, path: &str) -> Result<Vec<Node>, Unproven> {
+async fn children(calls: &Calls, wanted: &BTreeSet<Arc<str>>, parent: &str, path: &str) -> Result<Vec<Node>, Unproven> {
     let page = async |first, max| {
         let children = calls.children(parent, first, max).await.map_err(gone)?;
         nodes(children, Some((parent, path)), wanted)
@@ -130,12 +134,16 @@ impl Keyed for Node {
 fn nodes(
     groups: Vec<GroupRepresentation>,
     parent: Option<(&str, &str)>,
-    wanted: &BTreeSet<String>,
+    wanted: &BTreeSet<Arc<str>>,
 ) -> Result<Vec<Node>, Unproven> {
     groups.into_iter().map(|group| node(group, parent, wanted)).collect()
 }
 
-fn node(group: GroupRepresentation, parent: Option<(&str, &str)>, wanted: &BTreeSet<String>) -> Result<Node, Unproven> {
+fn node(
+    group: GroupRepresentation,
+    parent: Option<(&str, &str)>,
+    wanted: &BTreeSet<Arc<str>>,
+) -> Result<Node, Unproven> {
     let lacks = |what| Calls::lacks(Asked::Groups, what);
     let id: Box<str> = group.id.ok_or_else(|| lacks("their ids"))?.into();
     let name = group.name.ok_or_else(|| lacks("their names"))?;
@@ -146,6 +154,34 @@ fn node(group: GroupRepresentation, parent: Option<(&str, &str)>, wanted: &BTree
         None => given.is_empty(),
     };
     let parent = parent.map(|(id, _)| id.into());
-    let attributes = kept(group.attributes, wanted);
+    let mut attributes = group.attributes.unwrap_or_default();
+    // Since 26 a group has a description of its own; an attribute of this name was the way before.
+    if let Some(description) = group.description {
+        attributes.entry(DESCRIPTION.to_owned()).or_insert_with(|| vec![description]);
+    }
+    let attributes = kept(Some(attributes), wanted);
     Ok(Node { group: Group { id, name, path, parent, attributes, members: Vec::new() }, given, more })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_groups_own_description_counts_as_the_attribute_of_this_name() {
+        let described = |own: Option<&str>, attribute: Option<&str>| {
+            let group = GroupRepresentation {
+                id: Some("1".into()),
+                name: Some("a".into()),
+                description: own.map(Into::into),
+                attributes: attribute.map(|text| [(DESCRIPTION.into(), vec![text.into()])].into()),
+                ..GroupRepresentation::default()
+            };
+            let node = node(group, None, &[DESCRIPTION.into()].into()).unwrap();
+            node.group.attributes.values(DESCRIPTION).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(described(Some("own"), None), ["own"]);
+        assert_eq!(described(Some("own"), Some("attribute")), ["attribute"]);
+        assert!(described(None, None).is_empty());
+    }
 }

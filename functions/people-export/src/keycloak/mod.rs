@@ -40,9 +40,9 @@ pub struct Keycloak {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Of users.
-    pub user_attributes: BTreeSet<String>,
+    pub user_attributes: BTreeSet<Arc<str>>,
     /// Of groups.
-    pub group_attributes: BTreeSet<String>,
+    pub group_attributes: BTreeSet<Arc<str>>,
 }
 
 /// How far a read is.

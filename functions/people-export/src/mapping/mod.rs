@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use crosswalk_reconcile::Outcome;
 
@@ -186,9 +187,9 @@ impl Mapping {
             match self.team(&groups[place], &memberships[place], people, warnings) {
                 Ok(team) => {
                     let (id, name, url) = (team.id.clone(), team.name.clone(), team.external_link.clone());
-                    let shown = EmployeeTeam { id, name, url };
+                    let shown = Arc::new(EmployeeTeam { id, name, url });
                     for &person in &memberships[place].people {
-                        people[person].teams.push(shown.clone());
+                        people[person].teams.push(Arc::clone(&shown));
                     }
                     teams.push(team);
                 }

@@ -94,7 +94,7 @@ fn employment(given: &str) -> Option<Employment> {
     }
 }
 
-fn location(values: &Values<'_, PersonField>, notes: &mut Notes<'_>) -> Option<StructuredLocation> {
+fn location(values: &Values<'_, PersonField>, notes: &mut Notes<'_>) -> Option<Box<StructuredLocation>> {
     let location = StructuredLocation {
         desk_location: values.text(PersonField::DeskLocation),
         timezone: values.text(PersonField::Timezone),
@@ -114,7 +114,7 @@ fn location(values: &Values<'_, PersonField>, notes: &mut Notes<'_>) -> Option<S
             },
         ),
     };
-    (location != StructuredLocation::default()).then_some(location)
+    (location != StructuredLocation::default()).then(|| Box::new(location))
 }
 
 fn profile(settings: &MappingSettings, user: &User) -> Option<DatasourceProfile> {

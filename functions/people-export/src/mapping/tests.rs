@@ -35,11 +35,13 @@ pub(super) fn group(path: &str, members: &[&str]) -> Group {
 }
 
 pub(super) fn attributes(pairs: &[(&str, &[&str])]) -> Attributes {
-    pairs.iter().map(|(name, values)| ((*name).into(), values.iter().map(ToString::to_string).collect())).collect()
+    pairs.iter().flat_map(|(name, values)| values.iter().map(|&value| ((*name).into(), value.into()))).collect()
 }
 
 fn give(user: &mut User, pairs: &[(&str, &[&str])]) {
-    user.attributes.extend(attributes(pairs));
+    let known = user.attributes.pairs().map(|(name, value)| (name.into(), value.into()));
+    let given = pairs.iter().flat_map(|(name, values)| values.iter().map(|&value| ((*name).into(), value.into())));
+    user.attributes = known.chain(given).collect();
 }
 
 pub(super) fn realm(users: Vec<User>, groups: Vec<Group>) -> Realm {
@@ -165,8 +167,8 @@ fn who_cannot_be_exported_is_named_with_the_reason() {
         left_out(&desired),
         [
             ("client", Outcome::Skipped, None, "a service account stands"),
-            ("none", Outcome::Rejected, None, "the user has no e-mail, "),
-            ("blank", Outcome::Rejected, None, "the user has no e-mail, "),
+            ("none", Outcome::Skipped, None, "the user has no e-mail, "),
+            ("blank", Outcome::Skipped, None, "the user has no e-mail, "),
             ("bad", Outcome::Rejected, None, "the e-mail is not a valid"),
             ("lost", Outcome::Rejected, Some("lost@example.org"), "Glean needs a department"),
         ]
@@ -416,7 +418,9 @@ fn just_the_attributes_in_use_are_wanted() {
         ("EXPORT_TEAM_ATTRIBUTES", r#"{"photoUrl": null, "email": "mail"}"#),
     ]);
     let Wanted { user_attributes, group_attributes } = mapping.wanted();
-    let wanted = |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(" ");
+    let wanted = |names: &std::collections::BTreeSet<std::sync::Arc<str>>| {
+        names.iter().map(|name| &**name).collect::<Vec<_>>().join(" ")
+    };
     assert_eq!(
         wanted(&user_attributes),
         "alsoKnownAs bio businessUnit department employmentType endDate hireDate job manager managerEmail managerId \

@@ -1,5 +1,7 @@
 //! Bodies hold the fields that the specification has, and no others (Glean's `indexing.yaml`, August 2026).
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::types::{
@@ -80,7 +82,7 @@ fn whole_person() -> Employee {
         also_known_as: vec!["Countess".to_owned()],
         start_date: Some(jiff::civil::date(2026, 11, 2)),
         end_date: Some(jiff::civil::date(2026, 12, 31)),
-        structured_location: Some(StructuredLocation {
+        structured_location: Some(Box::new(StructuredLocation {
             desk_location: text(),
             timezone: text(),
             address: text(),
@@ -90,11 +92,11 @@ fn whole_person() -> Employee {
             zip_code: text(),
             country: text(),
             country_code: text(),
-        }),
+        })),
         employment: Some(Employment::NonEmployee),
         status: Status::Ex,
         datasource_profiles: vec![DatasourceProfile { datasource: "sso".to_owned(), handle: "ada".to_owned() }],
-        teams: vec![EmployeeTeam { id: "t".to_owned(), name: "T".to_owned(), url: text() }],
+        teams: vec![Arc::new(EmployeeTeam { id: "t".to_owned(), name: "T".to_owned(), url: text() })],
         additional_fields: vec![AdditionalField { key: "costcenter".to_owned(), value: vec!["7".to_owned()] }],
     }
 }
