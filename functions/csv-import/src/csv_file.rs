@@ -3,7 +3,6 @@
 mod delimiter;
 mod encoding;
 mod error;
-mod formula;
 pub(crate) mod header;
 mod rows;
 
@@ -11,8 +10,8 @@ use std::io::Read;
 
 use crate::Kind;
 
+pub use crosswalk_runs::spreadsheet::{guard, unguard};
 pub use error::FileError;
-pub use formula::{guard, unguard};
 pub use header::Layout;
 pub use rows::Record;
 

@@ -9,6 +9,7 @@ use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_identifier_store::{IdentifierStore, Table};
 use crosswalk_people::People;
+use crosswalk_runs::files::s3_client;
 use crosswalk_runs::{Claim, Counts, Lease, Progress, ReasonCount, Reports, RunError, RunRecord, RunState, Runs};
 use futures::FutureExt;
 use tokio::sync::watch;
@@ -195,7 +196,7 @@ impl Importer {
     }
 
     fn s3(&self) -> &aws_sdk_s3::Client {
-        self.s3.get_or_init(|| source::s3_client(&self.config))
+        self.s3.get_or_init(|| s3_client(&self.config))
     }
 
     /// Does `work` under a lease, writes the summary and then the run's end.

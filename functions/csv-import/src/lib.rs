@@ -35,4 +35,4 @@ pub use import::{Ended, ImportError, ImportRequest, Importer};
 pub use kind::{KNOWN_PREFIXES, Kind, KindError};
 pub use outcome::RowResult;
 pub use settings::{ImportSettings, settings};
-pub use source::{Source, s3_client};
+pub use source::Source;

@@ -5,7 +5,6 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use crosswalk_function_kit::aws;
@@ -53,12 +52,6 @@ pub(crate) enum SourceError {
 pub(crate) struct Opened {
     pub(crate) reader: Box<dyn Read + Send>,
     pub(crate) size: u64,
-}
-
-/// A client for files and reports. An endpoint of one's own, an emulator's, has no host name a bucket.
-pub fn s3_client(config: &SdkConfig) -> Client {
-    let path_style = config.endpoint_url().is_some();
-    Client::from_conf(aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build())
 }
 
 /// Bytes that are asked of S3 at once. A reader is held back by its rows' work, for minutes at times, and S3 closes

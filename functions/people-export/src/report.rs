@@ -4,6 +4,7 @@ use bytes::Bytes;
 use crosswalk_reconcile::Outcome;
 use crosswalk_runs::RunRecord;
 use crosswalk_runs::files::{Files, FilesError};
+use crosswalk_runs::spreadsheet::guard;
 
 use crate::mapping::{Kind, LeftOut};
 
@@ -74,7 +75,8 @@ fn csv(rows: &[Row]) -> Result<Vec<u8>, String> {
     let written = writer.write_record(["kind", "id", "name", "outcome", "reason"]).and_then(|()| {
         rows.iter().try_for_each(|row| {
             let Row { kind, id, name, outcome, reason } = row;
-            writer.write_record([&kind.to_string(), id, name, outcome.as_str(), reason])
+            let cells = [&kind.to_string(), id, name, outcome.as_str(), reason];
+            writer.write_record(cells.map(|cell| guard(cell).into_owned()))
         })
     });
     written.map_err(|error| error.to_string())?;

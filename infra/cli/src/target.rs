@@ -109,7 +109,7 @@ impl Target {
 
     /// A client for the bucket.
     pub(crate) fn s3(&self) -> aws_sdk_s3::Client {
-        crosswalk_csv_import::s3_client(&self.config)
+        crosswalk_runs::files::s3_client(&self.config)
     }
 
     /// The bucket's name, if one is named.

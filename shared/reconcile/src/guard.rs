@@ -36,7 +36,11 @@ impl FromStr for Limit {
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         let Some(share) = given.trim().strip_suffix('%') else {
             let count = given.trim();
-            return if digits(count) { count.parse().map(Self::Count).map_err(|_| LimitError) } else { Err(LimitError) };
+            return if digits(count) {
+                count.parse().map(Self::Count).map_err(|_| LimitError)
+            } else {
+                Err(LimitError)
+            };
         };
         let (whole, decimals) = share.trim_end().split_once('.').unwrap_or((share.trim_end(), "0"));
         if !digits(whole) || !digits(decimals) || !(1..=2).contains(&decimals.len()) {
@@ -111,7 +115,8 @@ mod tests {
             assert_eq!(given.parse(), Ok(limit), "{given}");
             assert_eq!(limit.to_string().parse(), Ok(limit), "{limit}");
         }
-        for bad in ["", "%", "-1", "+1", "1.5", "101%", "100.01%", "1.234%", "ten", "5%%", ".5%", "5.%", "99999999999%"] {
+        for bad in ["", "%", "-1", "+1", "1.5", "101%", "100.01%", "1.234%", "ten", "5%%", ".5%", "5.%", "99999999999%"]
+        {
             assert_eq!(bad.parse::<Limit>(), Err(LimitError), "{bad}");
         }
     }

@@ -22,6 +22,7 @@ mod metrics;
 mod on_disk;
 mod record;
 pub mod run_id;
+pub mod spreadsheet;
 mod stored;
 mod writes;
 

@@ -2,7 +2,7 @@
 
 use crosswalk_identity::mask;
 
-use super::formula::unguard;
+use super::unguard;
 use super::{Column, FileError, Record};
 
 /// The columns that a report adds around the input's.

@@ -1,5 +1,5 @@
-//! Cells that a spreadsheet would run: a report's are disarmed with a leading `'`, and a report that is dropped back in gets
-//! it taken off again. The two undo each other exactly, also where the cell began with `'` of itself.
+//! Cells of reports that a spreadsheet would run as formulas: they are disarmed with a leading `'`, and a report that is
+//! dropped back in gets it taken off again. The two undo each other exactly, also where the cell began with `'` of itself.
 
 use std::borrow::Cow;
 
