@@ -107,9 +107,13 @@ def found(path):
 # -- imports ------------------------------------------------------------------------------------------------------------------
 
 
-def ended_run(source):
-    """The latest run of a source, once it has ended."""
-    runs = [run for run in found("/runs?limit=100")["items"] if run["source"] == source]
+def runs_where(name, value):
+    return [run for run in found("/runs?limit=100")["items"] if run[name] == value]
+
+
+def ended_run(source, before=()):
+    """The run of a source that is none of those before, once it has ended."""
+    runs = [run for run in runs_where("source", source) if run["id"] not in before]
     return runs[0] if runs and runs[0]["ended_at"] else None
 
 
@@ -119,8 +123,9 @@ def put(key, body):
 
 
 def imported(key, body):
+    before = {run["id"] for run in runs_where("source", f"s3://{BUCKET}/{key}")}
     source = put(key, body)
-    return until(f"an import of {key}", lambda: ended_run(source))
+    return until(f"an import of {key}", lambda: ended_run(source, before))
 
 
 def counts(run):
@@ -307,7 +312,7 @@ def check_export():
     fire(stored["Arn"], "2026-01-02T03:00:00Z")
 
     def ended():
-        runs = [run for run in found("/runs?limit=100")["items"] if run["kind"] == "people-export"]
+        runs = runs_where("kind", "people-export")
         return runs[0] if runs and runs[0]["ended_at"] else None
 
     run = until("the people export", ended)
