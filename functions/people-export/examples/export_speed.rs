@@ -34,6 +34,8 @@ use tokio::time::Instant;
 const MOST_TIME: f64 = 1.3;
 /// The most that it may be on the processor, in seconds for each 10,000 people.
 const MOST_PROCESSOR: f64 = 0.5;
+/// How long the bare reader uses a token.
+const TOKEN_KEPT: Duration = Duration::from_secs(30);
 
 /// What a measured process says of itself.
 #[derive(Debug, Serialize, Deserialize)]
@@ -199,19 +201,29 @@ async fn bare(file: &Path) -> Result<Measured> {
         ("client_secret", secret.expose_secret()),
     ];
     let token = format!("{base}/realms/{}/protocol/openid-connect/token", settings.realm);
-    let token: serde_json::Value = http.post(token).form(&form).send().await?.error_for_status()?.json().await?;
-    let token = token["access_token"].as_str().context("no token")?;
+    // Tokens may end sooner than the read.
+    let kept = Mutex::new(None);
+    let bearer = async || {
+        let young = |(token, since): &(String, Instant)| (since.elapsed() < TOKEN_KEPT).then(|| token.clone());
+        if let Some(token) = kept.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(young) {
+            return Ok::<_, anyhow::Error>(token);
+        }
+        let answer: serde_json::Value = http.post(&token).form(&form).send().await?.error_for_status()?.json().await?;
+        let token = answer["access_token"].as_str().context("no token")?.to_owned();
+        *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((token.clone(), Instant::now()));
+        Ok(token)
+    };
     // The path is recorded whole, so it goes after the origin.
     let origin = settings.base_url.origin().ascii_serialization();
     let lines = std::fs::read_to_string(file)?;
     let urls = lines.lines().filter_map(|line| line.split(' ').nth(1)).map(|path| format!("{origin}{path}"));
     stream::iter(urls)
         .map(|url| {
-            let request = http.get(url).bearer_auth(token);
+            let (http, bearer) = (&http, &bearer);
             async move {
-                let mut answer = request.send().await?.error_for_status()?;
+                let mut answer = http.get(url).bearer_auth(bearer().await?).send().await?.error_for_status()?;
                 while answer.chunk().await?.is_some() {}
-                Ok::<_, reqwest::Error>(())
+                Ok::<_, anyhow::Error>(())
             }
         })
         .buffer_unordered(settings.connections)

@@ -1,6 +1,7 @@
 //! One run: take the turn, read, plan, pass the guard, send, end.
 
 use aws_config::SdkConfig;
+use crosswalk_function_kit::metrics::Unit;
 use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_identifier_store::Table;
@@ -196,7 +197,11 @@ impl Exporter {
             () = lost.cancelled() => Err(RunError::Lost { run: run.clone() }.into()),
         };
         let ended = match worked {
-            Ok(worked) => self.end(worked, &clients, held).await,
+            Ok(worked) => {
+                let stops = u64::from(worked.guard_stopped);
+                self.settings.metrics.tell(self.clock.now(), None, &[("GuardStops", Unit::Count, stops)]);
+                self.end(worked, &clients, held).await
+            }
             Err(error) => {
                 // A turn that was lost is not ours to give back; any other is, so that a repeat need not wait.
                 if !matches!(error, ExportError::Run(RunError::Lost { .. }))
@@ -210,6 +215,7 @@ impl Exporter {
         match ended {
             Ok(record) => {
                 log_end(&record);
+                record.tell(&self.settings.metrics);
                 Ok(Exported::Ended(record))
             }
             Err(error) => {
@@ -320,7 +326,7 @@ impl Exporter {
         let planned = plan(&desired, &state, scope);
         record.plan = Some(planned.plan.hash().to_owned());
         if let Err(tripped) = self.guarded(&planned, &state, request) {
-            return Ok(Worked::failed(record, &stopped(&tripped)));
+            return Ok(Worked { guard_stopped: true, ..Worked::failed(record, &stopped(&tripped)) });
         }
         let apply = Apply {
             glean: &clients.glean,
@@ -334,12 +340,12 @@ impl Exporter {
         };
         let applied = apply.run(planned, &mut state, deadline).await?;
         let settled = settle(&desired, &applied);
-        Ok(Worked { record, settled: Some(settled) })
+        Ok(Worked { record, settled: Some(settled), guard_stopped: false })
     }
 
     /// Writes the reports and then the run's end.
     async fn end(&self, worked: Worked, clients: &Clients, held: Held) -> Result<RunRecord, ExportError> {
-        let Worked { mut record, settled } = worked;
+        let Worked { mut record, settled, .. } = worked;
         let rows = settled.as_ref().map(|settled| settled.rows.clone()).unwrap_or_default();
         self.finish(&mut record, settled.unwrap_or_default(), clients);
         let files = &self.place.files;
@@ -374,12 +380,13 @@ impl Exporter {
 struct Worked {
     record: RunRecord,
     settled: Option<Settled>,
+    guard_stopped: bool,
 }
 
 impl Worked {
     fn failed(mut record: RunRecord, reason: &str) -> Self {
         fail(&mut record, reason);
-        Self { record, settled: None }
+        Self { record, settled: None, guard_stopped: false }
     }
 }
 

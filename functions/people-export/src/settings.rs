@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crosswalk_function_kit::logs;
+use crosswalk_function_kit::metrics::Metrics;
 use crosswalk_function_kit::settings::{Environment, Reader, Setting, SettingsError, merged};
 use crosswalk_reconcile::Limit;
 
@@ -63,6 +64,8 @@ pub struct ExportSettings {
     pub max_users: Option<usize>,
     /// Where runs, state and reports are kept.
     pub kept: Kept,
+    /// Where the runs' metrics go.
+    pub metrics: Metrics,
 }
 
 /// Where runs, state and reports are kept.
@@ -132,6 +135,7 @@ impl ExportSettings {
                 dry_run,
                 max_users,
                 kept: kept?,
+                metrics: Metrics::of(environment),
             })
         };
         reader.finish(build())

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use crosswalk_function_kit::metrics::Metrics;
 use crosswalk_function_kit::retry::Retries;
 use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::settings::Environment;
@@ -23,6 +24,8 @@ pub(crate) struct Bed {
     pub(crate) glean: GleanStandIn,
     environment: Environment,
     kept: Kept,
+    /// Where the runs' metrics go.
+    pub(crate) metrics: Metrics,
 }
 
 /// Where state and runs are kept.
@@ -52,7 +55,7 @@ impl Bed {
         for (name, value) in keycloak.settings().into_iter().chain(glean.settings()) {
             environment = environment.with(name, &value);
         }
-        Self { keycloak, glean, environment, kept }
+        Self { keycloak, glean, environment, kept, metrics: Metrics::none() }
     }
 
     /// With a setting more.
@@ -76,6 +79,7 @@ impl Bed {
         // As often as the real ones or more, only sooner.
         let retries = Retries { first: Duration::from_millis(1), longest: Duration::from_millis(20), times: 12 };
         settings.glean.retries = retries;
+        settings.metrics = self.metrics.clone();
         let config = match &self.kept {
             Kept::Aws(aws) => aws.config.clone(),
             // Nothing asks it: all secrets are in the environment.

@@ -1,5 +1,6 @@
 //! What one run may delete, and what it takes to let more through.
 
+use crosswalk_function_kit::metrics::Metrics;
 use crosswalk_people_export::{ExportError, ExportRequest};
 use crosswalk_runs::RunState;
 use crosswalk_stand_ins::keycloak::RealmSpec;
@@ -39,6 +40,22 @@ async fn a_run_that_would_delete_too_many_stops_before_its_first_request() {
         let forced = bed.glean.log().iter().filter(|entry| entry.force_stale_deletion).count();
         assert_eq!(forced, 0, "13 % need no force");
     }
+}
+
+/// The alarm on a guard that stopped a run, and the one on rows that failed, ask for these.
+#[tokio::test]
+async fn a_stopped_run_is_told_as_a_metric() {
+    let mut bed = Bed::in_folder(plain(30, 2));
+    let (metrics, lines) = Metrics::kept("people-export");
+    bed.metrics = metrics;
+    let told =
+        |name: &str| -> Vec<u64> { lines.lock().unwrap().iter().filter_map(|line| line[name].as_u64()).collect() };
+    bed.export_all().await;
+    assert_eq!((told("GuardStops"), told("RunsFailed"), told("RowsRead")), (vec![0], vec![0], vec![32]));
+    bed.keycloak.change(without(0..4));
+    assert_eq!(bed.export().await.state, RunState::Failed);
+    assert_eq!((told("GuardStops"), told("RunsFailed")), (vec![0, 1], vec![0, 1]));
+    assert_eq!(told("Calls").len(), 4, "Keycloak's and Glean's of each run");
 }
 
 #[tokio::test]
