@@ -139,10 +139,8 @@ def report(run, name):
 
 def log(function):
     """What a function has logged, without what Lambda says around it."""
-    group, lines = f"/aws/lambda/{STACK}-{function}", []
-    for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]:
-        events = logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True)
-        lines += [event["message"].strip() for event in events["events"]]
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{STACK}-{function}")
+    lines = [event["message"].strip() for page in pages for event in page["events"]]
     return [line for line in lines if line and line.split()[0] not in ("START", "END", "REPORT", "INIT_START")]
 
 
