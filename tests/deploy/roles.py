@@ -16,7 +16,8 @@ import yaml
 TEMPLATE = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
 BINARIES = Path(sys.argv[2])
 TABLE = yaml.safe_load((Path(__file__).parent / "permissions.yaml").read_text(encoding="utf-8"))
-OPERATION = re.compile(r"\baws_sdk_(\w+)::operation::(\w+)::")
+# What sends an operation. Of others an optimised binary may hold a name as well: that of a function with the same code.
+OPERATION = re.compile(r"<aws_sdk_(\w+)::operation::(\w+)::\w+ as [\w:]+::RuntimePlugin>::config$", re.MULTILINE)
 PART = re.compile(r"\baws_sdk_dynamodb::types::_(\w+)::\w+Builder::build\b")
 
 problems = []
