@@ -48,7 +48,7 @@ struct Measured {
     peak_kib: u64,
 }
 
-/// What the export asked for: the requests but those for tokens, as they are to be sent again, and how many of each kind.
+/// The first line of each request that the export sends, tokens included, in order.
 type Asked = Vec<String>;
 
 #[tokio::main]
