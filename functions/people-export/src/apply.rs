@@ -1,6 +1,7 @@
 //! Sends what was planned.
 
 mod bulk;
+mod changes;
 mod individual;
 
 use std::time::Duration;
@@ -10,16 +11,20 @@ use crosswalk_function_kit::Deadline;
 use crosswalk_reconcile::Outcome;
 use crosswalk_runs::files::Files;
 use crosswalk_runs::{Counts, Held, Progress, RunError};
+use futures::FutureExt;
 
 use crate::export::{ExportError, Watch, Watched};
-use crate::glean::{Confirm, Glean, Mode, SendError};
+use crate::glean::{Confirm, Glean, Mode};
 use crate::mapping::{Desired, Kind};
 use crate::plan::{Planned, Scope, plan};
 use crate::report::Row;
 use crate::state::State;
+use changes::Changes;
 
-/// What an invocation keeps of its time, to write what was done.
-const LAST: Duration = Duration::from_secs(15);
+/// What an invocation keeps of its time, to write what was done and have Glean process it.
+pub(crate) const LAST: Duration = Duration::from_secs(20);
+/// What it keeps of that for the run's record and reports.
+const RECORD: Duration = Duration::from_secs(8);
 
 /// What sending needs.
 pub(crate) struct Apply<'a> {
@@ -30,6 +35,8 @@ pub(crate) struct Apply<'a> {
     pub(crate) key: &'a str,
     pub(crate) desired: &'a Desired,
     pub(crate) scope: Scope,
+    /// Whether this very run may delete more than the guard lets through.
+    pub(crate) allow_removals: bool,
     pub(crate) connections: usize,
     pub(crate) watch: Watch<'a>,
 }
@@ -50,11 +57,13 @@ pub(crate) struct Applied {
     /// Why the run as a whole failed.
     pub(crate) broke: Option<String>,
     /// Why some have no outcome.
-    pub(crate) not_reached: String,
+    pub(crate) not_reached: &'static str,
     /// Whether only some were to be sent.
     pub(crate) limited: bool,
     /// What should be known.
     pub(crate) warnings: Vec<String>,
+    /// Whether Glean has something to process.
+    sent: bool,
 }
 
 /// Why sending stopped.
@@ -65,15 +74,6 @@ pub(crate) enum Broke {
     Failed(String),
 }
 
-impl From<SendError> for Broke {
-    fn from(error: SendError) -> Self {
-        match error {
-            SendError::Gone(endpoint) => Self::Gone(endpoint),
-            error => Self::Failed(error.to_string()),
-        }
-    }
-}
-
 impl Applied {
     /// Nothing is concluded of anyone yet.
     fn begin(desired: &Desired, scope: Scope) -> Self {
@@ -81,36 +81,48 @@ impl Applied {
             people: vec![None; desired.people.len()],
             teams: vec![None; desired.teams.len()],
             not_reached: match scope.only {
-                Some(_) => "beyond MAX_USERS, which leaves the other people and all teams alone".to_owned(),
-                None => "not sent, as the run stopped before".to_owned(),
+                Some(_) => "beyond MAX_USERS, which leaves the other people and all teams alone",
+                None => "not sent, as the run stopped before",
             },
             limited: scope.only.is_some(),
             ..Self::default()
         }
     }
 
+    /// A run that stopped before its first request.
+    pub(crate) fn stopped(desired: &Desired, scope: Scope, reason: String) -> Self {
+        Self { broke: Some(reason), ..Self::begin(desired, scope) }
+    }
+
     /// As if each request had succeeded.
     pub(crate) fn as_planned(desired: &Desired, planned: &Planned, state: &State, scope: Scope) -> Self {
         let mut applied = Self::begin(desired, scope);
-        applied.conclude(desired, planned, state, Kind::Person);
-        applied.conclude(desired, planned, state, Kind::Team);
-        applied.deleted_people = planned.deletions(Kind::Person);
-        applied.deleted_teams = planned.deletions(Kind::Team);
+        for kind in [Kind::Person, Kind::Team] {
+            applied.conclude(desired, planned, state, kind, |outcome| outcome != Outcome::Skipped);
+            *applied.deleted(kind) = planned.deletions(kind);
+        }
         applied
     }
 
-    /// Everyone of a kind who has no outcome yet, and was in the plan's scope, ended as planned.
-    fn conclude(&mut self, desired: &Desired, planned: &Planned, state: &State, kind: Kind) {
-        let within = |outcome: Outcome| (outcome != Outcome::Skipped).then_some(outcome);
+    /// Those of a kind who have no outcome yet ended as planned, where `which` takes that outcome.
+    fn conclude(
+        &mut self,
+        desired: &Desired,
+        planned: &Planned,
+        state: &State,
+        kind: Kind,
+        which: impl Fn(Outcome) -> bool,
+    ) {
+        let planned = |key: &str| Some(planned.outcome(state, kind, key)).filter(|outcome| which(*outcome));
         match kind {
             Kind::Person => {
                 for (outcome, person) in self.people.iter_mut().zip(&desired.people) {
-                    *outcome = outcome.or_else(|| within(planned.outcome(state, kind, &person.email)));
+                    *outcome = outcome.or_else(|| planned(&person.email));
                 }
             }
             Kind::Team => {
                 for (outcome, team) in self.teams.iter_mut().zip(&desired.teams) {
-                    *outcome = outcome.or_else(|| within(planned.outcome(state, kind, &team.id)));
+                    *outcome = outcome.or_else(|| planned(&team.id));
                 }
             }
         }
@@ -136,27 +148,12 @@ impl Apply<'_> {
         deadline: Deadline,
     ) -> Result<Applied, ExportError> {
         let mut applied = Applied::begin(self.desired, self.scope);
-        let work = async {
-            if self.scope.mode == Mode::Bulk {
-                match self.bulk(&planned, state, &mut applied).await {
-                    Ok(()) => return Ok(()),
-                    Err(Broke::Gone(endpoint)) => {
-                        tracing::warn!(endpoint, "Glean has removed the bulk endpoint: going on one by one");
-                        let told = format!(
-                            "Glean has removed {endpoint} (410): the run went on one by one. Set GLEAN_USE_BULK_INDEX=false"
-                        );
-                        applied.warnings.push(told);
-                        planned = plan(self.desired, state, Scope { mode: Mode::Individual, ..self.scope });
-                    }
-                    Err(broke) => return Err(broke),
-                }
-            }
-            self.individual(&planned, state, &mut applied).await
-        };
-        let worked = in_time(deadline, work).await;
+        let mut changes = Changes::default();
+        let worked = in_time(deadline, self.send(&mut planned, state, &mut applied, &mut changes).boxed()).await;
         if self.held.lost().is_cancelled() {
             return Err(RunError::Lost { run: self.held.record().id.clone() }.into());
         }
+        changes.give_up(&planned, state);
         applied.broke = match worked {
             Some(Ok(())) => None,
             Some(Err(Broke::Failed(reason))) => Some(reason),
@@ -164,21 +161,55 @@ impl Apply<'_> {
             None => Some("the invocation's time ended before all was sent; give it more, or more memory".to_owned()),
         };
         // What stands in Glean is known as such, also where the rest failed.
-        if let Err(error) = state.save(self.files, self.key).await
-            && applied.broke.is_none()
-        {
-            applied.broke = Some(error.to_string());
+        if let Err(error) = self.save(state).await {
+            tracing::warn!(%error, "what the run left in Glean could not be noted");
+            applied.broke.get_or_insert(error);
+        }
+        if applied.sent && applied.broke.is_none() {
+            self.process_all(deadline, &mut applied).await;
         }
         Ok(applied)
     }
 
-    /// Has Glean process what was sent now. It does so by itself in some hours, so a failure is worth a warning.
-    async fn process_all(&self, applied: &mut Applied) {
-        if let Err(error) = self.glean.process_all().await {
-            tracing::warn!(%error, "processallemployeesandteams failed");
-            let told = format!("{error}. Everything was sent; Glean processes it by itself, usually within hours");
-            applied.warnings.push(told);
+    async fn send(
+        &self,
+        planned: &mut Planned,
+        state: &mut State,
+        applied: &mut Applied,
+        changes: &mut Changes,
+    ) -> Result<(), Broke> {
+        if self.scope.mode == Mode::Bulk {
+            match self.bulk(planned, state, applied, changes).await {
+                Err(Broke::Gone(endpoint)) => {
+                    tracing::warn!(endpoint, "Glean has removed the bulk endpoint: going on one by one");
+                    let told = format!(
+                        "Glean has removed {endpoint} (410): the run went on one by one. Set GLEAN_USE_BULK_INDEX=false"
+                    );
+                    applied.warnings.push(told);
+                    *planned = plan(self.desired, state, Scope { mode: Mode::Individual, ..self.scope });
+                }
+                ended => return ended,
+            }
         }
+        self.individual(planned, state, applied, changes).await
+    }
+
+    /// Has Glean process what was sent now. It does so by itself in some hours, so a failure is worth a warning.
+    async fn process_all(&self, deadline: Deadline, applied: &mut Applied) {
+        let error = match within(deadline, RECORD, self.glean.process_all()).await {
+            Some(Ok(())) => return,
+            Some(Err(error)) => error.to_string(),
+            None => "Glean did not answer to processallemployeesandteams before the invocation's time ended".to_owned(),
+        };
+        tracing::warn!(error, "processallemployeesandteams failed");
+        let told = format!("{error}. Everything was sent; Glean processes it by itself, usually within hours");
+        applied.warnings.push(told);
+    }
+
+    /// Keeps the state, if the turn is still ours: another run's must not be written over.
+    async fn save(&self, state: &State) -> Result<(), String> {
+        self.held.confirm().await.map_err(|error| error.to_string())?;
+        state.save(self.files, self.key).await.map_err(|error| error.to_string())
     }
 
     fn tell(&self, kind: Kind, sent: u64, of: u64) {
@@ -199,10 +230,14 @@ impl Confirm for Turn<'_> {
     }
 }
 
-/// Works until little of the invocation's time is left; none if it was not enough.
+/// Works until [`LAST`] is left of the invocation's time; none if it was not enough.
 pub(crate) async fn in_time<T>(deadline: Deadline, work: impl Future<Output = T>) -> Option<T> {
+    within(deadline, LAST, work).await
+}
+
+async fn within<T>(deadline: Deadline, margin: Duration, work: impl Future<Output = T>) -> Option<T> {
     match deadline.left() {
-        Some(left) => tokio::time::timeout(left.saturating_sub(LAST), work).await.ok(),
+        Some(left) => tokio::time::timeout(left.saturating_sub(margin), work).await.ok(),
         None => Some(work.await),
     }
 }

@@ -51,6 +51,9 @@ impl Event {
         };
         if !fields.contains_key("schedule") && !fields.contains_key("scheduled_at") {
             let ByHand { mode, dry_run, max_users, allow_removals } = read(event)?;
+            if max_users == Some(0) {
+                return Err("the event does not read at `max_users`: it must be at least 1".to_owned());
+            }
             let request = ExportRequest {
                 run_id: run_id::random(WAY, entropy),
                 delivery: "invocation".to_owned(),
@@ -131,6 +134,7 @@ mod tests {
             (json!({"dryrun": true}), "unknown field `dryrun`"),
             (json!({"mode": "both"}), "at `mode`"),
             (json!({"max_users": -1}), "at `max_users`"),
+            (json!({"max_users": 0}), "at least 1"),
             (json!([]), "no JSON object"),
             (json!({"schedule": "s"}), "missing field `scheduled_at`"),
             (json!({"schedule": "s", "scheduled_at": "yesterday"}), "at `scheduled_at`"),

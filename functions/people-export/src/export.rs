@@ -8,9 +8,10 @@ use crosswalk_identifier_store::Table;
 use crosswalk_reconcile::{Plan, Tripped, guard};
 use crosswalk_runs::files::{Files, FilesError, s3_client};
 use crosswalk_runs::{Begin, Counts, Held, Ledger, Progress, ReasonCount, RunError, RunRecord, RunState, Runs};
+use futures::FutureExt;
 use jiff::Timestamp;
 
-use crate::apply::{Applied, Apply};
+use crate::apply::{Applied, Apply, LAST};
 use crate::event::WAY;
 use crate::glean::{Glean, Mode};
 use crate::keycloak::{Keycloak, Reading};
@@ -186,14 +187,15 @@ impl Exporter {
         let turn = format!("{WAY}#{}", state::target_id(&self.settings.glean.api_url));
         let held = match self.place.ledger.begin(&record, &turn, &request.delivery).await? {
             Begin::Ours(held) => held,
-            Begin::Succeeded(record) => return Ok(Exported::Ended(record)),
+            Begin::Ended(record) => return Ok(Exported::Ended(record)),
             Begin::Busy { run, until } => return Ok(Exported::Busy { run, until }),
         };
         let run = held.record().id.clone();
         tracing::info!(run, mode = %scope.mode, "the export begins");
         let lost = held.lost();
+        // Boxed: a future of this depth is more than a caller's own future should hold.
         let worked = tokio::select! {
-            worked = self.work(request, scope, deadline, &clients, &held, watch) => worked,
+            worked = self.work(request, scope, deadline, &clients, &held, watch).boxed() => worked,
             () = lost.cancelled() => Err(RunError::Lost { run: run.clone() }.into()),
         };
         let ended = match worked {
@@ -204,10 +206,8 @@ impl Exporter {
             }
             Err(error) => {
                 // A turn that was lost is not ours to give back; any other is, so that a repeat need not wait.
-                if !matches!(error, ExportError::Run(RunError::Lost { .. }))
-                    && let Err(error) = held.release().await
-                {
-                    tracing::warn!(run, %error, "the turn could not be given back; it lapses by itself");
+                if !matches!(error, ExportError::Run(RunError::Lost { .. })) {
+                    give_back(held).await;
                 }
                 Err(error)
             }
@@ -234,14 +234,15 @@ impl Exporter {
         let clients = self.clients(Deadline::NONE)?;
         let mut record = self.begin(request, &clients);
         record.dry_run = true;
-        let realm = clients.keycloak.read(&self.mapping.wanted(), &|reading| watch(Watched::Reading(reading))).await?;
+        let realm =
+            clients.keycloak.read(&self.mapping.wanted(), &|reading| watch(Watched::Reading(reading))).boxed().await?;
         let desired = self.mapping.desired(realm);
         let state = State::load(&self.place.files, &self.state_key()).await?;
         let planned = plan(&desired, &state, scope);
-        let stopped = self.guarded(&planned, &state, request).err().map(|tripped| stopped(&tripped));
+        let stopped = self.obstacle(&desired, &planned, &state, request).map(|obstacle| obstacle.reason);
         let applied = Applied::as_planned(&desired, &planned, &state, scope);
-        let settled = settle(&desired, &applied);
-        let rows = settled.rows.clone();
+        let mut settled = settle(&desired, &applied);
+        let rows = std::mem::take(&mut settled.rows);
         record.plan = Some(planned.plan.hash().to_owned());
         self.finish(&mut record, settled, &clients);
         if let Some(reason) = &stopped {
@@ -260,7 +261,7 @@ impl Exporter {
             keycloak: Keycloak::new(self.settings.keycloak.clone(), self.secrets.clone()).map_err(refused)?,
             glean: Glean::new(self.settings.glean.clone(), self.secrets.clone(), self.entropy.clone())
                 .map_err(refused)?
-                .for_run(deadline),
+                .for_run(deadline.earlier(LAST)),
         })
     }
 
@@ -281,7 +282,23 @@ impl Exporter {
         state::key(&self.settings.glean.api_url)
     }
 
-    /// Whether the plan may be applied.
+    /// Why the plan may not be applied, if it may not.
+    fn obstacle(
+        &self,
+        desired: &Desired,
+        planned: &Planned,
+        state: &State,
+        request: &ExportRequest,
+    ) -> Option<Obstacle> {
+        if desired.people.is_empty() {
+            let reason = "none of the realm's users can be exported; nothing was sent".to_owned();
+            return Some(Obstacle { reason, is_guard: false });
+        }
+        let tripped = self.guarded(planned, state, request).err()?;
+        Some(Obstacle { reason: stopped(&tripped), is_guard: true })
+    }
+
+    /// Whether the guard lets the plan through.
     fn guarded(&self, planned: &Planned, state: &State, request: &ExportRequest) -> Result<(), Tripped> {
         if request.allow_removals {
             return Ok(());
@@ -308,7 +325,7 @@ impl Exporter {
             held.tell(Progress { rows: reading.users, ..Progress::default() }, Counts::default());
             watch(Watched::Reading(reading));
         };
-        let read = apply::in_time(deadline, clients.keycloak.read(&self.mapping.wanted(), &reading)).await;
+        let read = apply::in_time(deadline, clients.keycloak.read(&self.mapping.wanted(), &reading).boxed()).await;
         let realm = match read {
             Some(Ok(realm)) => realm,
             Some(Err(error)) => return Ok(Worked::failed(record, &error.to_string())),
@@ -325,8 +342,10 @@ impl Exporter {
         };
         let planned = plan(&desired, &state, scope);
         record.plan = Some(planned.plan.hash().to_owned());
-        if let Err(tripped) = self.guarded(&planned, &state, request) {
-            return Ok(Worked { guard_stopped: true, ..Worked::failed(record, &stopped(&tripped)) });
+        if let Some(Obstacle { reason, is_guard }) = self.obstacle(&desired, &planned, &state, request) {
+            // Who is not exported, and why, is told all the same: that may be what trips the guard.
+            let settled = settle(&desired, &Applied::stopped(&desired, scope, reason));
+            return Ok(Worked { record, settled: Some(settled), guard_stopped: is_guard });
         }
         let apply = Apply {
             glean: &clients.glean,
@@ -335,10 +354,11 @@ impl Exporter {
             key: &key,
             desired: &desired,
             scope,
+            allow_removals: request.allow_removals,
             connections: self.settings.glean.connections,
             watch,
         };
-        let applied = apply.run(planned, &mut state, deadline).await?;
+        let applied = apply.run(planned, &mut state, deadline).boxed().await?;
         let settled = settle(&desired, &applied);
         Ok(Worked { record, settled: Some(settled), guard_stopped: false })
     }
@@ -346,8 +366,9 @@ impl Exporter {
     /// Writes the reports and then the run's end.
     async fn end(&self, worked: Worked, clients: &Clients, held: Held) -> Result<RunRecord, ExportError> {
         let Worked { mut record, settled, .. } = worked;
-        let rows = settled.as_ref().map(|settled| settled.rows.clone()).unwrap_or_default();
-        self.finish(&mut record, settled.unwrap_or_default(), clients);
+        let mut settled = settled.unwrap_or_default();
+        let rows = std::mem::take(&mut settled.rows);
+        self.finish(&mut record, settled, clients);
         let files = &self.place.files;
         let written = async {
             record.reports.failed = report::put_failed(files, &record.id, &rows).await?;
@@ -356,7 +377,7 @@ impl Exporter {
         };
         if let Err(error) = written.await {
             // What was sent stands; a repeat finds it so.
-            let _ = held.release().await;
+            give_back(held).await;
             return Err(error.into());
         }
         held.end(&record).await?;
@@ -390,6 +411,20 @@ impl Worked {
     }
 }
 
+/// Lets a repeat begin at once.
+async fn give_back(held: Held) {
+    let run = held.record().id.clone();
+    if let Err(error) = held.release().await {
+        tracing::warn!(run, %error, "the turn could not be given back; it lapses by itself");
+    }
+}
+
+/// Why a plan is not applied.
+struct Obstacle {
+    reason: String,
+    is_guard: bool,
+}
+
 fn fail(record: &mut RunRecord, reason: &str) {
     record.state = RunState::Failed;
     record.reasons.insert(0, ReasonCount { reason: reason.to_owned(), count: 1 });
@@ -397,7 +432,7 @@ fn fail(record: &mut RunRecord, reason: &str) {
 
 fn stopped(tripped: &Tripped) -> String {
     format!(
-        "{tripped}; nothing was sent. If they are to go, let one run through: `crosswalk export --allow-removals`, or invoke \
+        "{tripped}; nothing was sent. A dry run names them. If they are to go, let one run through: `crosswalk export --allow-removals`, or invoke \
          the function once with {{\"allow_removals\": true}}. EXPORT_MAX_REMOVALS is the limit"
     )
 }
@@ -412,7 +447,10 @@ fn log_end(record: &RunRecord) {
         created = counts.created,
         updated = counts.updated,
         unchanged = counts.unchanged,
-        unsuccessful = counts.unsuccessful(),
+        rejected = counts.rejected,
+        conflict = counts.conflict,
+        failed = counts.failed,
+        skipped = counts.skipped,
         deleted = counts.deleted.unwrap_or(0),
         plan = record.plan.as_deref().unwrap_or(""),
         reasons = reasons.join("; "),

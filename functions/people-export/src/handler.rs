@@ -1,13 +1,13 @@
 //! From events to runs.
 
-use anyhow::{anyhow, bail};
-use crosswalk_function_kit::Deadline;
+use anyhow::{Context as _, anyhow, bail};
+use crosswalk_function_kit::{Deadline, Entropy};
 use crosswalk_runs::RunState;
 use serde_json::{Value, json};
 
+use crate::apply::in_time;
 use crate::event::Event;
 use crate::export::{Exported, Exporter};
-use crosswalk_function_kit::Entropy;
 
 /// Handles an event: a schedule's, or one by hand. The answer is the run's record; a dry run's holds beside it how many
 /// steps the plan has, and why the guard would stop it.
@@ -18,7 +18,8 @@ use crosswalk_function_kit::Entropy;
 pub async fn handle(exporter: &Exporter, event: Value, entropy: &Entropy, deadline: Deadline) -> anyhow::Result<Value> {
     let Event { request, dry_run } = Event::read(event, entropy).map_err(|problem| anyhow!(problem))?;
     if dry_run || exporter.settings().dry_run {
-        let planned = exporter.dry_run(&request, &|_| {}).await?;
+        let planned = in_time(deadline, exporter.dry_run(&request, &|_| {})).await;
+        let planned = planned.context("the invocation's time ended while the realm was read; give it more")??;
         return Ok(json!({
             "run": planned.record,
             "steps": planned.plan.actions().len(),

@@ -35,7 +35,7 @@ pub(crate) fn settle(desired: &Desired, applied: &Applied) -> Settled {
     let sent = sent.chain(applied.teams.iter().map(|outcome| (Kind::Team, *outcome)));
     for (kind, outcome) in sent {
         let outcome = outcome.unwrap_or_else(|| {
-            settled.reasons.add(&applied.not_reached);
+            settled.reasons.add(applied.not_reached);
             Outcome::Skipped
         });
         settled.lacking |= !outcome.is_success() && !applied.limited;

@@ -58,7 +58,7 @@ pub struct Planned {
 /// Plans. People and teams are known by the bytes that would be sent.
 ///
 /// Whoever is present in the realm but rejected or in conflict has not left. One by one, such a person is left in Glean as
-/// they are. A bulk upload cannot do that: whom it does not hold becomes stale, so there they count as deleted, and the
+/// they are, as far as an e-mail still tells who they are. A bulk upload cannot do that: whom it does not hold becomes stale, so there they count as deleted, and the
 /// guard sees it.
 pub fn plan(desired: &Desired, state: &State, scope: Scope) -> Planned {
     let mut steps = Vec::new();
@@ -105,6 +105,14 @@ fn fingerprints<'a, T: Serialize + 'a>(items: impl Iterator<Item = &'a T>, key: 
 }
 
 impl Planned {
+    /// What Glean holds of a kind once the plan is applied.
+    pub fn of_mut(&mut self, kind: Kind) -> &mut Fingerprints {
+        match kind {
+            Kind::Person => &mut self.people,
+            Kind::Team => &mut self.teams,
+        }
+    }
+
     /// How many steps of a kind delete.
     pub fn deletions(&self, kind: Kind) -> u64 {
         self.plan.actions().iter().filter(|step| step.kind == kind && step.removes()).count() as u64
@@ -117,11 +125,11 @@ impl Planned {
 
     /// How a person or team that is to be in Glean ends if nothing fails.
     pub fn outcome(&self, state: &State, kind: Kind, key: &str) -> Outcome {
-        let (known, wanted) = match kind {
-            Kind::Person => (state.people.get(key), self.people.get(key)),
-            Kind::Team => (state.teams.get(key), self.teams.get(key)),
+        let wanted = match kind {
+            Kind::Person => &self.people,
+            Kind::Team => &self.teams,
         };
-        match (known, wanted) {
+        match (state.of(kind).get(key), wanted.get(key)) {
             (_, None) => Outcome::Skipped,
             (None, Some(_)) => Outcome::Created,
             (Some(known), Some(wanted)) if known == wanted => Outcome::Unchanged,

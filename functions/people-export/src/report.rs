@@ -1,5 +1,8 @@
 //! The run's reports: who was not exported and why, and the record.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use bytes::Bytes;
 use crosswalk_reconcile::Outcome;
 use crosswalk_runs::RunRecord;
@@ -9,28 +12,35 @@ use crosswalk_runs::spreadsheet::guard;
 use crate::mapping::{Kind, LeftOut};
 
 /// A person or team that is not in Glean as it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Row {
     /// A person or a team.
     pub kind: Kind,
     /// Keycloak's id; empty for somebody who is known by the state alone.
-    pub id: String,
+    pub id: Box<str>,
     /// The username or e-mail, or the group's path or id.
     pub name: String,
     /// Rejected, conflict, failed or skipped.
     pub outcome: Outcome,
     /// Why, and what to do.
-    pub reason: String,
+    pub reason: Cow<'static, str>,
+}
+
+/// Without the name, which is personal.
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Row({} {}, {}: {})", self.kind, self.id, self.outcome, self.reason)
+    }
 }
 
 impl From<&LeftOut> for Row {
     fn from(left: &LeftOut) -> Self {
         Self {
             kind: left.kind,
-            id: left.id.to_string(),
+            id: left.id.clone(),
             name: left.name.clone(),
             outcome: left.outcome,
-            reason: left.reason.to_string(),
+            reason: left.reason.clone(),
         }
     }
 }
@@ -75,7 +85,8 @@ fn csv(rows: &[Row]) -> Result<Vec<u8>, String> {
     let written = writer.write_record(["kind", "id", "name", "outcome", "reason"]).and_then(|()| {
         rows.iter().try_for_each(|row| {
             let Row { kind, id, name, outcome, reason } = row;
-            let cells = [&kind.to_string(), id, name, outcome.as_str(), reason];
+            let kind = kind.to_string();
+            let cells = [&kind, &**id, name, outcome.as_str(), reason];
             writer.write_record(cells.map(|cell| guard(cell).into_owned()))
         })
     });

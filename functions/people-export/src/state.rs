@@ -1,4 +1,4 @@
-//! What the last good run left in Glean, kept between runs.
+//! What the runs so far left in Glean, kept between them: after a good run that is what it sent.
 //!
 //! A text of lines: a head in JSON, then a fingerprint a person and a team. The head says how many, so that a file which
 //! was cut short is known as such. It is keyed by the target alone: whichever realm is exported, Glean holds one company.
@@ -9,6 +9,8 @@ use crosswalk_runs::files::{Files, FilesError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
+
+use crate::mapping::Kind;
 
 /// Compact: some 33 bytes and the key a person and a team.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,7 +52,33 @@ pub fn key(api_url: &Url) -> String {
     format!("state/people-export/{}.txt", target_id(api_url))
 }
 
+impl Unfinished {
+    /// Of a kind.
+    pub fn of_mut(&mut self, kind: Kind) -> &mut bool {
+        match kind {
+            Kind::Person => &mut self.people,
+            Kind::Team => &mut self.teams,
+        }
+    }
+}
+
 impl State {
+    /// What Glean holds of a kind.
+    pub fn of(&self, kind: Kind) -> &Fingerprints {
+        match kind {
+            Kind::Person => &self.people,
+            Kind::Team => &self.teams,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn of_mut(&mut self, kind: Kind) -> &mut Fingerprints {
+        match kind {
+            Kind::Person => &mut self.people,
+            Kind::Team => &mut self.teams,
+        }
+    }
+
     /// The state that is kept; the empty one if there is none.
     ///
     /// # Errors

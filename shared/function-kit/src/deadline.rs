@@ -26,6 +26,12 @@ impl Deadline {
         }
     }
 
+    /// The same end, so much earlier.
+    #[must_use]
+    pub fn earlier(self, by: Duration) -> Self {
+        Self(self.0.map(|end| end.checked_sub(by).unwrap_or_else(Instant::now)))
+    }
+
     /// Whether less than `margin` is left.
     pub fn is_near(&self, margin: Duration) -> bool {
         self.0.is_some_and(|end| end.saturating_duration_since(Instant::now()) < margin)
@@ -47,6 +53,8 @@ mod tests {
         let epoch_ms = u64::try_from(now.as_millisecond()).unwrap();
         let deadline = Deadline::from_lambda(epoch_ms + 30_000, now);
         assert!(!deadline.is_near(Duration::from_secs(20)));
+        assert!(deadline.earlier(Duration::from_secs(11)).is_near(Duration::from_secs(20)));
+        assert_eq!(Deadline::NONE.earlier(Duration::from_secs(11)), Deadline::NONE);
         tokio::time::advance(Duration::from_secs(15)).await;
         assert!(deadline.is_near(Duration::from_secs(20)));
     }

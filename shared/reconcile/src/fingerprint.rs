@@ -16,7 +16,7 @@ pub struct FingerprintError;
 
 /// What the last good run left behind: a fingerprint a key. Its text form is a line each, `<32 hex digits> <key>`, sorted
 /// by key.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Fingerprints(BTreeMap<Box<str>, Fingerprint>);
 
 /// What became of a key since the last good run.
@@ -31,6 +31,9 @@ pub enum Difference {
 }
 
 impl Fingerprint {
+    /// Stands for a value that is not known, and equals no value's.
+    pub const UNKNOWN: Self = Self([0; 16]);
+
     /// Of a value's bytes.
     pub fn of(bytes: &[u8]) -> Self {
         let mut print = [0; 16];
@@ -117,6 +120,13 @@ impl Fingerprints {
         let (print, key) = line.split_once(' ').ok_or(FingerprintError)?;
         self.insert(key, print.parse()?);
         Ok(())
+    }
+}
+
+/// How many there are: a key may be personal.
+impl fmt::Debug for Fingerprints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprints({})", self.len())
     }
 }
 

@@ -49,10 +49,10 @@ pub enum Ledger {
 /// The answer to a beginning.
 #[derive(Debug)]
 pub enum Begin {
-    /// The turn and the run are ours: a new run, one whose worker is gone, or one that ended without success.
+    /// The turn and the run are ours: a new run, one whose worker is gone, or one that failed.
     Ours(Held),
-    /// This very run has succeeded before.
-    Succeeded(RunRecord),
+    /// This very run has ended, with all or part of what it was to do: its event came again.
+    Ended(RunRecord),
     /// Another run, or another worker of this one, has the turn.
     Busy {
         /// The run that has it.
@@ -95,7 +95,7 @@ enum Taken<H> {
         /// From this moment on, or a later one, its lease holds.
         since: Instant,
     },
-    Succeeded(RunRecord),
+    Ended(RunRecord),
     Busy {
         run: String,
         until: Option<Timestamp>,
@@ -109,7 +109,7 @@ impl Ledger {
     /// Takes `turn` for the run that `record` describes; `delivery` names the event or command. Of any number of workers
     /// that begin at once, one gets it.
     ///
-    /// A run that ended without success begins again, under the same id and with a fresh record. One whose worker is gone
+    /// A run that failed begins again, under the same id and with a fresh record. One whose worker is gone
     /// is taken over: it keeps the record so far, and when it began.
     ///
     /// # Errors
@@ -139,7 +139,7 @@ impl Ledger {
         };
         Ok(match taken {
             Taken::Ours { hold, record, since } => Begin::Ours(Held::new(interval, hold, record, since)),
-            Taken::Succeeded(record) => Begin::Succeeded(record),
+            Taken::Ended(record) => Begin::Ended(record),
             Taken::Busy { run, until } => Begin::Busy { run, until },
         })
     }
@@ -173,7 +173,7 @@ impl<H> Taken<H> {
     fn map<T>(self, with: impl FnOnce(H) -> T) -> Taken<T> {
         match self {
             Self::Ours { hold, record, since } => Taken::Ours { hold: with(hold), record, since },
-            Self::Succeeded(record) => Taken::Succeeded(record),
+            Self::Ended(record) => Taken::Ended(record),
             Self::Busy { run, until } => Taken::Busy { run, until },
         }
     }
@@ -277,5 +277,10 @@ fn fresh(record: &RunRecord) -> RunRecord {
 
 /// Whether the run is to begin again from nothing, rather than to be gone on with.
 fn begins_again(state: RunState) -> bool {
-    matches!(state, RunState::Failed | RunState::Partly)
+    state == RunState::Failed
+}
+
+/// Whether the run has done what it could: its event, come again, is answered with what was done.
+fn is_done(state: RunState) -> bool {
+    matches!(state, RunState::Succeeded | RunState::Partly)
 }

@@ -47,12 +47,10 @@ pub(crate) fn replace(path: &Path, body: &[u8]) -> Result<(), String> {
     written.map_err(|error: io::Error| cannot("write", path, &error))
 }
 
-/// As any file of this process's: its umask says who may read it, and not the tempfile crate, which lets nobody else.
+/// Their owner alone may read them, which is the tempfile crate's way: states and reports name people.
 fn drafts() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".draft-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder
 }
 
@@ -137,13 +135,11 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn the_umask_says_who_may_read_it() {
+    fn its_owner_alone_may_read_it() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
-        let (ours, plain) = (folder.path().join("ours"), folder.path().join("plain"));
-        replace(&ours, b"").unwrap();
-        fs::write(&plain, b"").unwrap();
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
-        assert_eq!(mode(&ours), mode(&plain));
+        let path = folder.path().join("state");
+        replace(&path, b"").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

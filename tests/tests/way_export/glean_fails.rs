@@ -137,3 +137,15 @@ async fn where_bulk_is_gone_the_run_goes_on_one_by_one() {
         }
     }
 }
+
+/// The people were uploaded in bulk and are to be processed, although no team has changed.
+#[tokio::test]
+async fn where_bulk_is_gone_for_teams_alone_the_people_are_processed() {
+    let bed = Bed::in_folder(plain(12, 2));
+    bed.export_all().await;
+    bed.glean.forget_log();
+    bed.glean.fail(Faults::rules([Rule::new(Fault::Status(410), On::path("bulkindexteams"))]));
+    bed.export_all().await;
+    let sent = bed.sent();
+    assert_eq!((sent["bulkindexemployees"], sent["processallemployeesandteams"]), (1, 1), "{sent:?}");
+}

@@ -1,12 +1,13 @@
 //! What one run may delete, and what it takes to let more through.
 
 use crosswalk_function_kit::metrics::Metrics;
+use crosswalk_people_export::glean::Mode;
 use crosswalk_people_export::{ExportError, ExportRequest};
 use crosswalk_runs::RunState;
 use crosswalk_stand_ins::keycloak::RealmSpec;
 
 use crate::bed::{Bed, reason, request};
-use crate::company::plain;
+use crate::company::{plain, user};
 
 fn allowing() -> ExportRequest {
     ExportRequest { allow_removals: true, ..request() }
@@ -56,6 +57,52 @@ async fn a_stopped_run_is_told_as_a_metric() {
     assert_eq!(bed.export().await.state, RunState::Failed);
     assert_eq!((told("GuardStops"), told("RunsFailed")), (vec![0, 1], vec![0, 1]));
     assert_eq!(told("Calls").len(), 4, "Keycloak's and Glean's of each run");
+}
+
+/// Whom Glean held before is not known: were it forced to delete, they would all go with the one who left.
+#[tokio::test]
+async fn a_small_base_forces_nobody_out() {
+    let bed = Bed::in_folder(plain(30, 2));
+    bed.export_all().await;
+    let fresh = tempfile::TempDir::new().unwrap();
+    let bed = bed.with("CROSSWALK_STATE_DIR", fresh.path().to_str().unwrap());
+    let trial = ExportRequest { mode: Some(Mode::Individual), max_users: Some(3), ..request() };
+    assert_eq!(bed.export_as(&trial).await.state, RunState::Succeeded);
+    bed.keycloak.change(without(0..12));
+    bed.keycloak.change(|realm| realm.users.push(user("u00")));
+    let record = bed.export_as(&request()).await;
+    assert_eq!(record.state, RunState::Failed, "two of three");
+    bed.keycloak.change(|realm| realm.users.push(user("u01")));
+    bed.glean.forget_log();
+    let record = bed.export().await;
+    assert_eq!((record.state, record.parts["people"].deleted), (RunState::Succeeded, Some(1)), "{}", reason(&record));
+    assert_eq!(bed.glean.people().len(), 29, "the one by name, and no stranger");
+    assert!(bed.glean.log().iter().all(|entry| !entry.force_stale_deletion));
+}
+
+#[tokio::test]
+async fn a_stopped_run_names_who_cannot_be_exported() {
+    let bed = Bed::in_folder(plain(30, 2));
+    bed.export_all().await;
+    bed.keycloak.change(|realm| {
+        for n in 0..10 {
+            realm.user_mut(&format!("u{n:02}")).unwrap().attributes.clear();
+        }
+    });
+    let record = bed.export().await;
+    let people = record.parts["people"];
+    assert_eq!((record.state, people.read, people.rejected, people.skipped), (RunState::Failed, 30, 10, 20));
+    assert!(reason(&record).contains("10 of the 30 people"), "{}", reason(&record));
+    assert!(bed.report(record.reports.failed.as_ref()).await.contains(",u03,rejected,"));
+}
+
+#[tokio::test]
+async fn a_realm_of_which_nobody_can_be_exported_is_a_failure() {
+    let bed = Bed::in_folder(plain(12, 2));
+    bed.keycloak.change(|realm| realm.users.iter_mut().for_each(|user| user.attributes.clear()));
+    let record = bed.export_as(&allowing()).await;
+    assert_eq!((record.state, record.parts["people"].rejected, bed.glean.log().len()), (RunState::Failed, 12, 0));
+    assert!(reason(&record).contains("none of the realm's users"), "{}", reason(&record));
 }
 
 #[tokio::test]

@@ -1,10 +1,13 @@
 //! One by one: only what changed is sent.
 
+use crosswalk_function_kit::{Deadline, Entropy};
+use crosswalk_people_export::handler;
 use crosswalk_runs::RunState;
-use crosswalk_stand_ins::glean::{Fault, Faults, On, Rule};
+use crosswalk_stand_ins::glean::{Fault, Faults, On, Rule, When};
 use crosswalk_stand_ins::keycloak::Faults as KeycloakFaults;
+use serde_json::json;
 
-use crate::bed::{Bed, reason};
+use crate::bed::{Bed, reason, request};
 use crate::company::{plain, user};
 
 fn bed() -> Bed {
@@ -100,4 +103,85 @@ async fn who_is_still_in_the_realm_has_not_left() {
     let record = bed.export().await;
     assert_eq!((record.state, record.parts["people"].rejected), (RunState::Partly, 1));
     assert_eq!((bed.glean.people().len(), record.parts["people"].deleted), (30, Some(0)));
+}
+
+/// Glean holds somebody of whom the run never heard that they arrived.
+#[tokio::test]
+async fn who_was_sent_by_a_run_that_broke_off_is_deleted_when_they_leave() {
+    let bed = bed();
+    bed.export_all().await;
+    bed.keycloak.change(|realm| realm.users.push(user("newcomer")));
+    let hold = bed.glean.hold(On::path("indexemployee"), When::BeforeAnswered);
+    {
+        let (request, exporter) = (request(), bed.exporter());
+        tokio::select! {
+            _ = exporter.export(&request, Deadline::NONE, &|_| {}) => panic!("the answer is held"),
+            () = hold.reached() => {}
+        }
+    }
+    hold.release();
+    assert_eq!(bed.glean.people().len(), 31);
+    bed.keycloak.change(|realm| realm.remove_user("newcomer"));
+    let record = loop {
+        match bed.try_export(&request()).await.unwrap() {
+            crosswalk_people_export::Exported::Ended(record) => break record,
+            crosswalk_people_export::Exported::Busy { .. } => tokio::task::yield_now().await,
+        }
+    };
+    assert_eq!((record.state, record.parts["people"].deleted), (RunState::Succeeded, Some(1)));
+    bed.assert_whole();
+}
+
+#[tokio::test]
+async fn a_change_whose_answers_were_lost_is_not_believed_either_way() {
+    let bed = bed();
+    bed.export_all().await;
+    let title = |title: &'static str| {
+        bed.keycloak.change(move |realm| {
+            realm.user_mut("u04").unwrap().attributes.insert("title".to_owned(), vec![title.to_owned()]);
+        });
+    };
+    let before = bed.held();
+    title("Director");
+    bed.glean.fail(Faults::rules([Rule::new(Fault::BreakAfter, On::path("indexemployee"))]));
+    let record = bed.export().await;
+    assert_eq!((record.state, record.parts["people"].failed), (RunState::Failed, 1), "{}", reason(&record));
+    assert_ne!(bed.held(), before, "Glean took it");
+    bed.glean.fail(Faults::default());
+    bed.keycloak.change(|realm| {
+        realm.user_mut("u04").unwrap().attributes.remove("title");
+    });
+    let record = bed.export().await;
+    assert_eq!((record.state, record.parts["people"].updated), (RunState::Succeeded, 1));
+}
+
+#[tokio::test]
+async fn where_nothing_is_taken_the_invocation_fails() {
+    for (status, requests) in [(401, 30), (503, usize::MAX)] {
+        let bed = bed();
+        bed.glean.fail(Faults::rules([Rule::new(Fault::Status(status), On::default())]));
+        let handled = handler::handle(&bed.exporter(), json!({}), &Entropy::system(), Deadline::NONE).await;
+        let told = handled.unwrap_err().to_string();
+        assert!(told.contains(&status.to_string()), "{told}");
+        assert!(bed.glean.log().len() < requests, "a token that is not taken is not tried with everybody");
+        bed.glean.fail(Faults::default());
+        bed.export_all().await;
+    }
+}
+
+#[tokio::test]
+async fn many_who_are_refused_for_themselves_stop_nobody_else() {
+    let bed = Bed::in_folder(plain(80, 3)).with("GLEAN_USE_BULK_INDEX", "false");
+    bed.export_all().await;
+    bed.keycloak.change(|realm| {
+        for n in 0..79 {
+            let title = vec!["Director".to_owned()];
+            realm.user_mut(&format!("u{n:02}")).unwrap().attributes.insert("title".to_owned(), title);
+        }
+        realm.remove_user("u79");
+    });
+    bed.glean.fail(Faults::rules([Rule::new(Fault::Status(400), On::path("indexemployee")).times(70)]));
+    let record = bed.export().await;
+    let people = record.parts["people"];
+    assert_eq!((record.state, people.failed, people.updated, people.deleted), (RunState::Partly, 70, 9, Some(1)));
 }

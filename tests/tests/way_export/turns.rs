@@ -153,3 +153,15 @@ async fn an_event_whose_run_failed_runs_again() {
         bed.assert_whole();
     }
 }
+
+/// Somebody is rejected in most realms: a run that did what it could is not done again.
+#[tokio::test]
+async fn the_event_of_a_partly_successful_run_is_answered_with_its_summary() {
+    let bed = Bed::in_folder(plain(12, 2));
+    bed.keycloak.change(|realm| realm.user_mut("u05").unwrap().attributes.clear());
+    let first = handle(&bed, scheduled()).await.unwrap();
+    assert_eq!(first["run"]["state"], "partly");
+    let sent = bed.glean.log().len();
+    assert_eq!(handle(&bed, scheduled()).await.unwrap(), first);
+    assert_eq!(bed.glean.log().len(), sent);
+}

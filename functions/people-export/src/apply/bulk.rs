@@ -1,126 +1,95 @@
 //! All of them, in pages: people, then teams.
 
-use crosswalk_reconcile::Outcome;
+use crosswalk_reconcile::{Action, Outcome};
 
+use super::changes::Changes;
 use super::{Applied, Apply, Broke, Turn};
-use crate::glean::{Change, SendError, Upload, UploadOptions};
+use crate::glean::{SendError, Upload, UploadOptions};
 use crate::mapping::Kind;
 use crate::plan::Planned;
-use crate::report::Row;
 use crate::state::State;
 
 impl Apply<'_> {
     /// Replaces everybody. An upload is noted as unfinished before its first page: if it does not end, however that comes,
     /// the next one must force a restart.
-    pub(super) async fn bulk(&self, planned: &Planned, state: &mut State, applied: &mut Applied) -> Result<(), Broke> {
-        self.people(planned, state, applied).await?;
-        self.teams(planned, state, applied).await?;
-        self.process_all(applied).await;
-        Ok(())
+    pub(super) async fn bulk(
+        &self,
+        planned: &mut Planned,
+        state: &mut State,
+        applied: &mut Applied,
+        changes: &mut Changes,
+    ) -> Result<(), Broke> {
+        self.replace(Kind::Person, planned, state, applied, changes).await?;
+        self.replace(Kind::Team, planned, state, applied, changes).await
     }
 
-    async fn people(&self, planned: &Planned, state: &mut State, applied: &mut Applied) -> Result<(), Broke> {
-        let people = &self.desired.people;
-        if people.is_empty() {
-            // An upload cannot be empty.
-            return self.delete_all(Kind::Person, planned, state, applied).await;
-        }
-        let options = UploadOptions {
-            restart: state.unfinished.people,
-            force_stale_deletion: is_glean_reluctant(planned.deletions(Kind::Person), state.people.len()),
+    /// Glean deletes whoever is not in an upload, if they are under 20 % of all that it holds; how many that are, only Glean
+    /// knows. So whom the plan deletes is deleted by name as well, and nobody else with them. Only a run that was allowed
+    /// all removals, and reaches the 20 %, has Glean force it instead, and that for people alone, as teams have no such flag.
+    async fn replace(
+        &self,
+        kind: Kind,
+        planned: &mut Planned,
+        state: &mut State,
+        applied: &mut Applied,
+        changes: &mut Changes,
+    ) -> Result<(), Broke> {
+        let deletions = planned.deletions(kind);
+        let is_fifth = deletions > 0 && deletions.saturating_mul(5) >= state.of(kind).len() as u64;
+        let forces = kind == Kind::Person && is_fifth && self.allow_removals;
+        let upload = match kind {
+            Kind::Person => Upload::People(&self.desired.people),
+            Kind::Team => Upload::Teams(&self.desired.teams),
         };
-        self.note(state, |state| state.unfinished.people = true).await?;
-        let of = people.len() as u64;
-        let watch = |sent| self.tell(Kind::Person, sent, of);
-        let sent = self.glean.upload(Upload::People(people), options, &Turn(self.held), &watch).await;
-        state.unfinished.people = may_be_unfinished(&sent);
-        sent?;
-        applied.conclude(self.desired, planned, state, Kind::Person);
-        applied.deleted_people = planned.deletions(Kind::Person);
-        state.people.clone_from(&planned.people);
-        Ok(())
-    }
-
-    async fn teams(&self, planned: &Planned, state: &mut State, applied: &mut Applied) -> Result<(), Broke> {
-        let teams = &self.desired.teams;
-        if teams.is_empty() {
-            return self.delete_all(Kind::Team, planned, state, applied).await;
+        let of = upload.len() as u64;
+        if upload.is_empty() {
+            // An upload cannot be empty.
+            return self.delete(kind, planned, state, applied, changes).await;
         }
-        // Teams have no flag that makes Glean delete: those that it would keep are deleted one by one.
-        let reluctant = is_glean_reluctant(planned.deletions(Kind::Team), state.teams.len());
-        let options = UploadOptions { restart: state.unfinished.teams, force_stale_deletion: false };
-        self.note(state, |state| state.unfinished.teams = true).await?;
-        let of = teams.len() as u64;
-        let watch = |sent| self.tell(Kind::Team, sent, of);
-        let sent = self.glean.upload(Upload::Teams(teams), options, &Turn(self.held), &watch).await;
-        state.unfinished.teams = may_be_unfinished(&sent);
-        sent?;
-        applied.conclude(self.desired, planned, state, Kind::Team);
-        if reluctant {
-            self.delete_all(Kind::Team, planned, state, applied).await?;
-        } else {
-            applied.deleted_teams = planned.deletions(Kind::Team);
+        let options = UploadOptions { restart: *state.unfinished.of_mut(kind), force_stale_deletion: forces };
+        *state.unfinished.of_mut(kind) = true;
+        self.save(state).await.map_err(Broke::Failed)?;
+        let watch = |sent| self.tell(kind, sent, of);
+        let sent = self.glean.upload(upload, options, &Turn(self.held), &watch).await;
+        // An upload of an endpoint that is gone was never begun.
+        *state.unfinished.of_mut(kind) = !matches!(sent, Ok(()) | Err(SendError::Gone(_)));
+        sent.map_err(|error| match error {
+            SendError::Gone(endpoint) => Broke::Gone(endpoint),
+            error => Broke::Failed(error.to_string()),
+        })?;
+        applied.sent = true;
+        applied.conclude(self.desired, planned, state, kind, |outcome| outcome != Outcome::Skipped);
+        let mut held = std::mem::take(planned.of_mut(kind));
+        if forces {
+            *state.of_mut(kind) = held;
+            *applied.deleted(kind) += deletions;
+            return Ok(());
         }
-        let kept: Vec<_> =
-            applied.failures.iter().filter(|row| row.kind == Kind::Team).map(|row| row.name.clone()).collect();
-        let mut teams = planned.teams.clone();
-        for id in kept {
-            // It stands in Glean yet: the next run tries again.
-            if let Some(print) = state.teams.get(&id) {
-                teams.insert(&id, print);
+        // They stand in Glean until they are deleted.
+        for key in planned.deleted(kind) {
+            if let Some(print) = state.of(kind).get(key) {
+                held.insert(key, print);
             }
         }
-        state.teams = teams;
-        Ok(())
+        *state.of_mut(kind) = held;
+        self.delete(kind, planned, state, applied, changes).await
     }
 
-    /// Deletes, one by one, all of a kind that the plan deletes. One failure stops none of the others.
-    async fn delete_all(
+    /// Deletes by name all of a kind that the plan deletes.
+    async fn delete(
         &self,
         kind: Kind,
         planned: &Planned,
         state: &mut State,
         applied: &mut Applied,
+        changes: &mut Changes,
     ) -> Result<(), Broke> {
-        for key in planned.deleted(kind) {
-            let change = match kind {
-                Kind::Person => Change::DeletePerson(key),
-                Kind::Team => Change::DeleteTeam(key),
-            };
-            match self.glean.change(change, &Turn(self.held)).await {
-                Ok(()) => {
-                    *applied.deleted(kind) += 1;
-                    match kind {
-                        Kind::Person => state.people.remove(key),
-                        Kind::Team => state.teams.remove(key),
-                    }
-                }
-                Err(error @ (SendError::Stopped(_) | SendError::Gone(_))) => return Err(error.into()),
-                Err(error) => applied.failures.push(Row {
-                    kind,
-                    id: String::new(),
-                    name: key.to_owned(),
-                    outcome: Outcome::Failed,
-                    reason: format!("not deleted: {error}"),
-                }),
-            }
-        }
-        Ok(())
+        changes.begin_deletions(planned);
+        let removes = |at: &usize| {
+            let step = &planned.plan.actions()[*at];
+            step.kind == kind && step.removes()
+        };
+        let steps: Vec<usize> = (0..planned.plan.actions().len()).filter(removes).collect();
+        self.make(kind, &steps, planned, state, applied, changes).await
     }
-
-    /// Changes what is kept before something is sent.
-    async fn note(&self, state: &mut State, change: impl FnOnce(&mut State)) -> Result<(), Broke> {
-        change(state);
-        state.save(self.files, self.key).await.map_err(|error| Broke::Failed(error.to_string()))
-    }
-}
-
-/// An upload of an endpoint that is gone was never begun.
-fn may_be_unfinished(sent: &Result<(), SendError>) -> bool {
-    !matches!(sent, Ok(()) | Err(SendError::Gone(_)))
-}
-
-/// Whether Glean would keep what is stale: by default it deletes only if under 20 % go.
-fn is_glean_reluctant(deletions: u64, known: usize) -> bool {
-    deletions > 0 && deletions.saturating_mul(5) >= known as u64
 }

@@ -91,12 +91,12 @@ pub(super) fn judge(
         _ if is_transient_status(status) => Verdict::Passing(answered()),
         StatusCode::GONE => Verdict::Refused(SendError::Gone(endpoint.name())),
         StatusCode::CONFLICT => Verdict::Refused(SendError::Conflict(conflict(endpoint, repeated, &answered()))),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Verdict::Refused(SendError::Refused(format!(
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Verdict::Refused(SendError::Denied(format!(
             "{}. Check that {TOKEN_NAME} is an Indexing API token of this Glean, in force, with the scope ENTITIES",
             answered()
         ))),
-        StatusCode::NOT_FOUND => Verdict::Refused(SendError::Refused(format!("{}. Check GLEAN_API_URL", answered()))),
-        _ if status.is_redirection() => Verdict::Refused(SendError::Refused(format!(
+        StatusCode::NOT_FOUND => Verdict::Refused(SendError::Denied(format!("{}. Check GLEAN_API_URL", answered()))),
+        _ if status.is_redirection() => Verdict::Refused(SendError::Denied(format!(
             "{}, and redirects are not followed. Check GLEAN_API_URL",
             answered()
         ))),
@@ -231,7 +231,10 @@ mod tests {
             assert!(matches!(is(413), Verdict::TooLarge(_)), "{endpoint}");
             assert_eq!(is(410), Verdict::Refused(SendError::Gone(endpoint.name())));
             assert!(matches!(is(409), Verdict::Refused(SendError::Conflict(_))), "{endpoint}");
-            for status in [301, 302, 400, 401, 403, 405, 422] {
+            for status in [301, 302, 401, 403] {
+                assert!(matches!(is(status), Verdict::Refused(SendError::Denied(_))), "{endpoint} {status}");
+            }
+            for status in [400, 405, 422] {
                 assert!(matches!(is(status), Verdict::Refused(SendError::Refused(_))), "{endpoint} {status}");
             }
             assert_eq!(is(404) == Verdict::Taken, endpoint.deletes(), "{endpoint}");

@@ -194,7 +194,7 @@ impl Client {
         tally: &Tally,
     ) -> Result<Answer, Failure> {
         let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
-            .map_err(|_| SendError::Refused(format!("{TOKEN_NAME} holds what cannot stand in a header")))?;
+            .map_err(|_| SendError::Denied(format!("{TOKEN_NAME} holds what cannot stand in a header")))?;
         authorization.set_sensitive(true);
         let url = format!("{}/{}", self.settings.api_url, request.endpoint);
         let mut post = self.http.post(url).header(AUTHORIZATION, authorization).body(request.body.clone());
@@ -216,7 +216,7 @@ impl Client {
 
     async fn token(&self) -> Result<SecretString, SendError> {
         let token = self.secrets.get(TOKEN_NAME, &self.settings.api_token).await;
-        token.map_err(|error| SendError::Refused(error.to_string()))
+        token.map_err(|error| SendError::Denied(error.to_string()))
     }
 
     /// A token other than the one that was refused, if the secret holds one by now.
@@ -240,7 +240,7 @@ fn broken(endpoint: Endpoint, error: reqwest::Error, attempts: &Attempts) -> Fai
     let lasting = error.is_builder();
     let why = http::explain(error);
     tracing::debug!(%endpoint, why, "a request to Glean broke");
-    let what = format!("no answer from Glean to {endpoint}: {why}");
+    let what = format!("no answer from Glean to {endpoint}: {why}. Check GLEAN_API_URL and the network");
     if lasting { SendError::Refused(what).into() } else { Failure::Passing { what, wait: None } }
 }
 

@@ -43,6 +43,21 @@ pub enum Upload<'a> {
     Teams(&'a [Team]),
 }
 
+impl Upload<'_> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::People(people) => people.len(),
+            Self::Teams(teams) => teams.len(),
+        }
+    }
+
+    /// Whether there is none; such an upload is refused.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// How a bulk upload is to be made.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct UploadOptions {
@@ -62,9 +77,13 @@ pub enum SendError {
     /// force a restart.
     #[error("{0}")]
     Conflict(String),
-    /// Refused for good (400, 401, 403, …): status and Glean's text, shortened.
+    /// This request is refused for good (400, …): status and Glean's text, shortened.
     #[error("{0}")]
     Refused(String),
+    /// The token is not taken (401, 403) or cannot be had, or this is no Glean (404, a redirect): no other request would be
+    /// taken either.
+    #[error("{0}")]
+    Denied(String),
     /// As often as it was tried, throttled, unavailable or broken off.
     #[error("{0}")]
     Unreachable(String),

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{Taken, begins_again, fresh};
+use super::{Taken, begins_again, fresh, is_done};
 use crate::ledger::folder::turn::{Taking, TurnFile};
 use crate::on_disk::{self, file_name};
 use crate::stored::broken_off;
@@ -93,9 +93,9 @@ impl Folder {
         let _gate = self.gate()?;
         let stood = self.read(&self.run_path(&kept.record.id))?;
         if let Some(stood) = &stood
-            && stood.record.state == RunState::Succeeded
+            && is_done(stood.record.state)
         {
-            return Ok(Taken::Succeeded(stood.record.clone()));
+            return Ok(Taken::Ended(stood.record.clone()));
         }
         let turn = match TurnFile::take(&self.turn_path(&kept.turn), &kept.record.id)? {
             Taking::Ours(turn) => turn,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{Taken, begins_again, fresh};
+use super::{Taken, begins_again, fresh, is_done};
 use crate::stored::{Stored, key, number, text, time};
 use crate::writes::{refused, setting};
 use crate::{Counts, Lease, Progress, RunError, RunRecord, RunState, Runs};
@@ -59,8 +59,8 @@ pub(super) async fn begin(
             (Some(turn), Some(run)) if turn.ticket == claim.ticket && run.held.ticket == claim.ticket => {
                 return Ok(claim.ours(turn.fence, run.held.fence, run.record.clone(), since));
             }
-            (_, Some(run)) if run.record.state == RunState::Succeeded => {
-                return Ok(Taken::Succeeded(run.record.clone()));
+            (_, Some(run)) if is_done(run.record.state) => {
+                return Ok(Taken::Ended(run.record.clone()));
             }
             (Some(turn), _) if turn.lease_until > now => {
                 return Ok(Taken::Busy { run: turn.run.clone(), until: Some(turn.lease_until) });

@@ -44,15 +44,15 @@ async fn a_run_that_ended_gives_the_turn_back_and_keeps_all_that_it_said() {
 }
 
 #[tokio::test]
-async fn a_run_that_succeeded_is_not_begun_again() {
+async fn a_run_that_did_what_it_could_is_not_begun_again() {
     let (scene, _, _parent) = scene();
-    scenarios::a_run_that_succeeded_is_not_begun_again(&scene).await;
+    scenarios::a_run_that_did_what_it_could_is_not_begun_again(&scene).await;
 }
 
 #[tokio::test]
-async fn a_run_without_success_begins_again_from_nothing() {
+async fn a_run_that_failed_begins_again_from_nothing() {
     let (scene, _, _parent) = scene();
-    scenarios::a_run_without_success_begins_again_from_nothing(&scene).await;
+    scenarios::a_run_that_failed_begins_again_from_nothing(&scene).await;
 }
 
 #[tokio::test]

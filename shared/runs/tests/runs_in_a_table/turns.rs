@@ -39,13 +39,13 @@ async fn a_run_that_ended_gives_the_turn_back_and_keeps_all_that_it_said() {
 }
 
 #[tokio::test]
-async fn a_run_that_succeeded_is_not_begun_again() {
-    scenarios::a_run_that_succeeded_is_not_begun_again(&bed().await.scene()).await;
+async fn a_run_that_did_what_it_could_is_not_begun_again() {
+    scenarios::a_run_that_did_what_it_could_is_not_begun_again(&bed().await.scene()).await;
 }
 
 #[tokio::test]
-async fn a_run_without_success_begins_again_from_nothing() {
-    scenarios::a_run_without_success_begins_again_from_nothing(&bed().await.scene()).await;
+async fn a_run_that_failed_begins_again_from_nothing() {
+    scenarios::a_run_that_failed_begins_again_from_nothing(&bed().await.scene()).await;
 }
 
 #[tokio::test]

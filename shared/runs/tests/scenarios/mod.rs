@@ -109,7 +109,7 @@ pub(crate) async fn of_16_that_begin_at_once_one_gets_the_turn(scene: &Scene) {
             match begin.await.unwrap() {
                 Begin::Ours(held) => winners.push(held),
                 Begin::Busy { run, .. } => told.push(run),
-                Begin::Succeeded(record) => panic!("{record:?}"),
+                Begin::Ended(record) => panic!("{record:?}"),
             }
         }
         let winner = winners.pop().unwrap();
@@ -164,42 +164,43 @@ pub(crate) async fn a_run_that_ended_gives_the_turn_back_and_keeps_all_that_it_s
     assert_eq!(scene.get("run-3").await, bare);
 }
 
-pub(crate) async fn a_run_that_succeeded_is_not_begun_again(scene: &Scene) {
-    let held = scene.begin("run-1").await;
-    let told = ended(held.record(), RunState::Succeeded);
-    held.end(&told).await.unwrap();
-    scene.hand.forward(Duration::from_secs(3600));
-    let again = async || match scene.try_begin("run-1").await {
-        Begin::Succeeded(record) => record,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(again().await, told);
-    // It took no turn, and needs none.
-    let other = scene.begin("run-2").await;
-    assert_eq!(again().await, told);
-    other.confirm().await.unwrap();
-}
-
-pub(crate) async fn a_run_without_success_begins_again_from_nothing(scene: &Scene) {
-    for state in [RunState::Failed, RunState::Partly] {
+pub(crate) async fn a_run_that_did_what_it_could_is_not_begun_again(scene: &Scene) {
+    for state in [RunState::Succeeded, RunState::Partly] {
         let id = format!("run-{}", state.as_str());
         let held = scene.begin(&id).await;
-        held.end(&ended(&scene.record(&id), state)).await.unwrap();
-        scene.hand.forward(Duration::from_secs(90));
-
-        // What the caller's record says of an outcome does not count: there is none yet.
-        let record = RunRecord { ended_at: Some(scene.hand.now()), counts: counts(9), ..scene.record(&id) };
-        let Begin::Ours(held) = scene.ledger.begin_every(NEVER, &record, TURN, "retry").await.unwrap() else {
-            panic!("{id} is not begun again")
+        let told = ended(held.record(), state);
+        held.end(&told).await.unwrap();
+        scene.hand.forward(Duration::from_secs(3600));
+        let again = async || match scene.try_begin(&id).await {
+            Begin::Ended(record) => record,
+            other => panic!("{other:?}"),
         };
-        assert_eq!(held.record(), &scene.record(&id));
-        assert_eq!(scene.get(&id).await, scene.record(&id));
-        held.confirm().await.unwrap();
-        // Nor is anything of the first time left after the second.
-        let bare = RunRecord { state: RunState::Succeeded, ended_at: Some(scene.hand.now()), ..scene.record(&id) };
-        held.end(&bare).await.unwrap();
-        assert_eq!(scene.get(&id).await, bare);
+        assert_eq!(again().await, told);
+        // It took no turn, and needs none.
+        let other = scene.begin(&format!("run-2-{}", state.as_str())).await;
+        assert_eq!(again().await, told);
+        other.confirm().await.unwrap();
+        other.release().await.unwrap();
     }
+}
+
+pub(crate) async fn a_run_that_failed_begins_again_from_nothing(scene: &Scene) {
+    let held = scene.begin("run-1").await;
+    held.end(&ended(&scene.record("run-1"), RunState::Failed)).await.unwrap();
+    scene.hand.forward(Duration::from_secs(90));
+
+    // What the caller's record says of an outcome does not count: there is none yet.
+    let record = RunRecord { ended_at: Some(scene.hand.now()), counts: counts(9), ..scene.record("run-1") };
+    let Begin::Ours(held) = scene.ledger.begin_every(NEVER, &record, TURN, "retry").await.unwrap() else {
+        panic!("it is not begun again")
+    };
+    assert_eq!(held.record(), &scene.record("run-1"));
+    assert_eq!(scene.get("run-1").await, scene.record("run-1"));
+    held.confirm().await.unwrap();
+    // Nor is anything of the first time left after the second.
+    let bare = RunRecord { state: RunState::Succeeded, ended_at: Some(scene.hand.now()), ..scene.record("run-1") };
+    held.end(&bare).await.unwrap();
+    assert_eq!(scene.get("run-1").await, bare);
 }
 
 pub(crate) async fn a_released_run_is_gone_on_with_at_once(scene: &Scene) {

@@ -69,7 +69,7 @@ async fn who_is_not_there_is_deleted() {
     assert_eq!(stage.glean.change(Change::DeletePerson("person1@example.org"), &turn).await, Ok(()));
     assert_eq!(stage.glean.change(Change::DeleteTeam("team-1"), &turn).await, Ok(()));
     let indexed = stage.glean.change(Change::IndexTeam(&team(1)), &turn).await;
-    assert!(matches!(indexed, Err(SendError::Refused(_))), "{indexed:?}");
+    assert!(matches!(indexed, Err(SendError::Denied(_))), "{indexed:?}");
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ async fn a_token_that_was_changed_is_fetched_again() {
 #[tokio::test]
 async fn but_only_once() {
     let (_keeper, stage, fetched) = rotating("token 2", 2).await;
-    let Err(SendError::Refused(why)) = stage.upload_people(&people(3)).await else { panic!("not refused") };
+    let Err(SendError::Denied(why)) = stage.upload_people(&people(3)).await else { panic!("not refused") };
     assert!(why.contains("401") && why.contains("GLEAN_API_TOKEN") && why.contains("ENTITIES"), "{why}");
     assert!(!why.contains("token 1"), "{why}");
     assert_eq!((stage.requests().await.len(), fetched.load(Ordering::SeqCst)), (2, 2));
@@ -68,7 +68,7 @@ async fn but_only_once() {
 #[tokio::test]
 async fn the_same_token_is_not_tried_twice() {
     let (_keeper, stage, fetched) = rotating("token 2", 0).await;
-    assert!(matches!(stage.upload_people(&people(3)).await, Err(SendError::Refused(_))));
+    assert!(matches!(stage.upload_people(&people(3)).await, Err(SendError::Denied(_))));
     assert_eq!((stage.requests().await.len(), fetched.load(Ordering::SeqCst)), (1, 2));
 }
 
@@ -84,7 +84,7 @@ async fn the_turn_is_confirmed_again_before_another_token_is_tried() {
 #[tokio::test]
 async fn a_token_that_is_no_header_is_refused_without_repeating_it() {
     let stage = Stage::statuses(&[], &[("GLEAN_API_TOKEN", "hun\nter2")]).await;
-    let Err(SendError::Refused(why)) = stage.glean.process_all().await else { panic!("not refused") };
+    let Err(SendError::Denied(why)) = stage.glean.process_all().await else { panic!("not refused") };
     assert_eq!(why, "GLEAN_API_TOKEN holds what cannot stand in a header");
     assert_eq!(stage.requests().await.len(), 0);
 }
