@@ -62,7 +62,8 @@ impl Files {
         match self {
             Self::Bucket { client, bucket } => {
                 let attempt = || self.object(client, bucket, key);
-                let got = retry(BODIES, |failure| matches!(failure, Failure::Body(_)), attempt).await;
+                // Boxed, as the put below: callers nest these futures deeply in theirs.
+                let got = Box::pin(retry(BODIES, |failure| matches!(failure, Failure::Body(_)), attempt)).await;
                 got.map_err(|failure| match failure {
                     Failure::Body(error) | Failure::Final(error) => error,
                 })
@@ -83,7 +84,7 @@ impl Files {
         match self {
             Self::Bucket { client, bucket } => {
                 let put = client.put_object().bucket(bucket).key(key).content_type(content_type);
-                let put = put.body(ByteStream::from(body)).send().await;
+                let put = Box::pin(put.body(ByteStream::from(body)).send()).await;
                 put.map_err(|error| self.cannot("write", key, &with_permissions(&error, "s3:PutObject")))?;
                 Ok(())
             }

@@ -131,7 +131,8 @@ impl Ledger {
     ) -> Result<Begin, RunError> {
         let taken = match self {
             Self::Table(runs) => {
-                table::begin(runs, record, turn, delivery).await?.map(|hold| Hold::Table(Box::new(hold)))
+                // Boxed, as all calls of the SDK below: callers nest these futures deeply in theirs.
+                Box::pin(table::begin(runs, record, turn, delivery)).await?.map(|hold| Hold::Table(Box::new(hold)))
             }
             Self::Folder { folder, clock } => {
                 Folder::new(folder, clock).begin(record, turn, delivery).await?.map(Hold::Folder)
@@ -236,7 +237,7 @@ impl Held {
         let Self { renewing, shared, .. } = self;
         renewing.stop().await;
         match &shared.hold {
-            Hold::Table(hold) => hold.end(record).await,
+            Hold::Table(hold) => Box::pin(hold.end(record)).await,
             Hold::Folder(hold) => hold.end(record).await,
         }
     }
@@ -250,7 +251,7 @@ impl Held {
         let Self { renewing, shared, .. } = self;
         renewing.stop().await;
         match &shared.hold {
-            Hold::Table(hold) => hold.release().await,
+            Hold::Table(hold) => Box::pin(hold.release()).await,
             Hold::Folder(hold) => hold.release().await,
         }
     }
@@ -261,7 +262,7 @@ impl Shared {
         let (progress, counts) = *self.latest.borrow();
         let renewal = async {
             match &self.hold {
-                Hold::Table(hold) => hold.renew(&progress, &counts).await,
+                Hold::Table(hold) => Box::pin(hold.renew(&progress, &counts)).await,
                 Hold::Folder(hold) => hold.renew(progress, counts).await,
             }
         };

@@ -1,6 +1,7 @@
 //! All of them, in pages: people, then teams.
 
 use crosswalk_reconcile::{Action, Outcome};
+use futures::FutureExt;
 
 use super::changes::Changes;
 use super::{Applied, Apply, Broke, Turn};
@@ -19,8 +20,8 @@ impl Apply<'_> {
         applied: &mut Applied,
         changes: &mut Changes,
     ) -> Result<(), Broke> {
-        self.replace(Kind::Person, planned, state, applied, changes).await?;
-        self.replace(Kind::Team, planned, state, applied, changes).await
+        self.replace(Kind::Person, planned, state, applied, changes).boxed().await?;
+        self.replace(Kind::Team, planned, state, applied, changes).boxed().await
     }
 
     /// Glean deletes whoever is not in an upload, if they are under 20 % of all that it holds; how many that are, only Glean
@@ -50,7 +51,7 @@ impl Apply<'_> {
         *state.unfinished.of_mut(kind) = true;
         self.save(state).await.map_err(Broke::Failed)?;
         let watch = |sent| self.tell(kind, sent, of);
-        let sent = self.glean.upload(upload, options, &Turn(self.held), &watch).await;
+        let sent = self.glean.upload(upload, options, &Turn(self.held), &watch).boxed().await;
         // An upload of an endpoint that is gone was never begun.
         *state.unfinished.of_mut(kind) = !matches!(sent, Ok(()) | Err(SendError::Gone(_)));
         sent.map_err(|error| match error {
@@ -90,6 +91,6 @@ impl Apply<'_> {
             step.kind == kind && step.removes()
         };
         let steps: Vec<usize> = (0..planned.plan.actions().len()).filter(removes).collect();
-        self.make(kind, &steps, planned, state, applied, changes).await
+        self.make(kind, &steps, planned, state, applied, changes).boxed().await
     }
 }

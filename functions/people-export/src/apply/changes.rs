@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crosswalk_reconcile::{Fingerprint, Outcome};
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 
 use super::{Applied, Apply, Broke, Turn};
 use crate::glean::{self, SendError};
@@ -160,7 +160,7 @@ impl Apply<'_> {
                 None => return Ok(()),
             },
         };
-        self.glean.change(change, turn).await
+        self.glean.change(change, turn).boxed().await
     }
 
     fn note_success(&self, step: &Step, state: &mut State, applied: &mut Applied) {

@@ -1,6 +1,7 @@
 //! Only what changed, one by one: people, then teams, then who left.
 
 use crosswalk_reconcile::{Action, Outcome};
+use futures::FutureExt;
 
 use super::changes::Changes;
 use super::{Applied, Apply, Broke};
@@ -35,7 +36,7 @@ impl Apply<'_> {
         for (kind, removes) in phases {
             let phase: Vec<usize> =
                 (0..steps.len()).filter(|at| steps[*at].kind == kind && steps[*at].removes() == removes).collect();
-            self.make(kind, &phase, planned, state, applied, changes).await?;
+            self.make(kind, &phase, planned, state, applied, changes).boxed().await?;
         }
         changes.unless_all_failed()
     }

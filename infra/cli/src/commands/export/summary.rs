@@ -39,7 +39,7 @@ impl From<&Row> for NotExported {
             kind: row.kind.to_string(),
             name: row.name.clone(),
             outcome: row.outcome.to_string(),
-            reason: row.reason.clone(),
+            reason: row.reason.to_string(),
         }
     }
 }
