@@ -10,7 +10,7 @@ use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_identifier_store::{IdentifierStore, Table};
 use crosswalk_people::People;
 use crosswalk_runs::files::s3_client;
-use crosswalk_runs::{Claim, Counts, Lease, Progress, ReasonCount, Reports, RunError, RunRecord, RunState, Runs};
+use crosswalk_runs::{Claim, Counts, Lease, Progress, Reports, RunError, RunRecord, RunState, Runs};
 use futures::FutureExt;
 use tokio::sync::watch;
 
@@ -242,7 +242,7 @@ impl Importer {
                     state = ?record.state,
                     read = counts.read,
                     unsuccessful = counts.unsuccessful(),
-                    reasons = reasons(&record),
+                    reasons = record.reasons_line(),
                     "the import has ended"
                 );
                 record.tell(&self.settings.metrics);
@@ -386,8 +386,7 @@ fn unreadable(record: RunRecord, error: FileError) -> Result<RunRecord, Broken> 
 
 /// The record of a run in which nothing could be done.
 pub(crate) fn failed(mut record: RunRecord, reason: &str) -> RunRecord {
-    record.state = RunState::Failed;
-    record.reasons = vec![ReasonCount { reason: reason.to_owned(), count: 1 }];
+    record.fail(reason);
     record
 }
 
@@ -402,20 +401,10 @@ pub(crate) fn with_tally(mut record: RunRecord, tally: Tally) -> RunRecord {
         None if record.counts.read == 0 => Some(FileError::NoRows.to_string()),
         None => None,
     };
-    record.state = match (&broke, record.counts.unsuccessful()) {
-        (Some(_), _) => RunState::Failed,
-        (None, 0) => RunState::Succeeded,
-        (None, _) => RunState::Partly,
-    };
-    if let Some(reason) = broke {
-        record.reasons.retain(|other| other.reason != reason);
-        record.reasons.insert(0, ReasonCount { reason, count: 1 });
-        record.reasons.truncate(crosswalk_runs::Reasons::MOST);
+    match broke {
+        Some(reason) => record.fail(reason),
+        None if record.counts.unsuccessful() == 0 => record.state = RunState::Succeeded,
+        None => record.state = RunState::Partly,
     }
     record
-}
-
-fn reasons(record: &RunRecord) -> String {
-    let reasons = record.reasons.iter().map(|reason| format!("{} ({})", reason.reason, reason.count));
-    reasons.collect::<Vec<_>>().join("; ")
 }

@@ -89,14 +89,8 @@ impl ImportSettings {
         let table = reader.text(&TABLE);
         let bucket = reader.text(&BUCKET);
         let systems = reader.parsed::<Systems>(&SYSTEMS);
-        let max_mib = reader.parsed::<u64>(&MAX_FILE);
-        if max_mib == Some(0) {
-            reader.problem(format!("{} must be at least 1", MAX_FILE.name));
-        }
-        let concurrency = reader.parsed::<usize>(&CONCURRENCY);
-        if concurrency.is_some_and(|rows| !(1..=1_000).contains(&rows)) {
-            reader.problem(format!("{} must be 1 to 1,000", CONCURRENCY.name));
-        }
+        let max_mib = reader.within(&MAX_FILE, 1..=u64::MAX, "at least 1");
+        let concurrency = reader.within(&CONCURRENCY, 1..=1_000, "1 to 1,000");
         let queue_url = reader.text(&QUEUE_URL);
         let pool = reader.text(&POOL);
         let mut parts = Vec::new();

@@ -246,7 +246,7 @@ impl Exporter {
         record.plan = Some(planned.plan.hash().to_owned());
         self.finish(&mut record, settled, &clients);
         if let Some(reason) = &stopped {
-            fail(&mut record, reason);
+            record.fail(reason);
         }
         Ok(DryRun { record, plan: planned.plan, desired, rows, stopped })
     }
@@ -406,7 +406,7 @@ struct Worked {
 
 impl Worked {
     fn failed(mut record: RunRecord, reason: &str) -> Self {
-        fail(&mut record, reason);
+        record.fail(reason);
         Self { record, settled: None, guard_stopped: false }
     }
 }
@@ -425,21 +425,16 @@ struct Obstacle {
     is_guard: bool,
 }
 
-fn fail(record: &mut RunRecord, reason: &str) {
-    record.state = RunState::Failed;
-    record.reasons.insert(0, ReasonCount { reason: reason.to_owned(), count: 1 });
-}
-
 fn stopped(tripped: &Tripped) -> String {
     format!(
-        "{tripped}; nothing was sent. A dry run names them. If they are to go, let one run through: `crosswalk export --allow-removals`, or invoke \
+        "{tripped}; nothing was sent. A dry run names them. If they are to go, let one run through: \
+         `crosswalk export --allow-removals`, or invoke \
          the function once with {{\"allow_removals\": true}}. EXPORT_MAX_REMOVALS is the limit"
     )
 }
 
 fn log_end(record: &RunRecord) {
     let counts = record.counts;
-    let reasons: Vec<_> = record.reasons.iter().map(|reason| format!("{} ({})", reason.reason, reason.count)).collect();
     tracing::info!(
         run = record.id,
         state = record.state.as_str(),
@@ -453,7 +448,7 @@ fn log_end(record: &RunRecord) {
         skipped = counts.skipped,
         deleted = counts.deleted.unwrap_or(0),
         plan = record.plan.as_deref().unwrap_or(""),
-        reasons = reasons.join("; "),
+        reasons = record.reasons_line(),
         "the export has ended"
     );
 }

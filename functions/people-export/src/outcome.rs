@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crosswalk_reconcile::{Counts, Outcome, Reasons};
-use crosswalk_runs::{Progress, ReasonCount, RunRecord, RunState};
+use crosswalk_runs::{Progress, RunRecord, RunState};
 
 use crate::apply::Applied;
 use crate::mapping::{Desired, Kind};
@@ -78,15 +78,10 @@ impl Settled {
         record.parts = BTreeMap::from([("people".to_owned(), self.people), ("teams".to_owned(), self.teams)]);
         record.reasons = self.reasons.most_frequent();
         record.warnings = self.warnings.most_frequent();
-        record.state = match (&self.broke, self.lacking) {
-            (Some(_), _) => RunState::Failed,
-            (None, true) => RunState::Partly,
-            (None, false) => RunState::Succeeded,
-        };
-        if let Some(reason) = self.broke {
-            record.reasons.retain(|other| other.reason != reason);
-            record.reasons.insert(0, ReasonCount { reason, count: 1 });
-            record.reasons.truncate(Reasons::MOST);
+        match self.broke {
+            Some(reason) => record.fail(reason),
+            None if self.lacking => record.state = RunState::Partly,
+            None => record.state = RunState::Succeeded,
         }
     }
 }

@@ -98,10 +98,7 @@ impl ExportSettings {
         }
         let max_removals = reader.parsed(&MAX_REMOVALS);
         let dry_run = reader.flag(&DRY_RUN);
-        let max_users = reader.parsed::<usize>(&MAX_USERS);
-        if max_users == Some(0) {
-            reader.problem(format!("{} must be at least 1", MAX_USERS.name));
-        }
+        let max_users = reader.within(&MAX_USERS, 1..=usize::MAX, "at least 1");
         let kept = match (reader.text(&STATE_DIR), reader.text(&TABLE), reader.text(&BUCKET)) {
             (Some(_), _, _) if environment.is_lambda() => {
                 reader.problem(format!(

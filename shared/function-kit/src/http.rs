@@ -23,7 +23,9 @@ pub fn client(origin: &Url, timeout: Duration) -> Result<reqwest::Client, reqwes
     if is_this_machine(origin) { builder.no_proxy().build() } else { builder.build() }
 }
 
-fn is_this_machine(origin: &Url) -> bool {
+/// Whether what is sent there stays on this machine: `localhost` and the loopback addresses. Names below `localhost` are
+/// not counted, as they may be resolved elsewhere.
+pub fn is_this_machine(origin: &Url) -> bool {
     let host = origin.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())

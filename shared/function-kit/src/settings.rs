@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use secrecy::SecretString;
@@ -200,6 +201,21 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// The variable or its default as a number within bounds, which `told` says in words: `1 to 900`. One that is not is a
+    /// problem.
+    pub fn within<T>(&mut self, setting: &Setting, bounds: RangeInclusive<T>, told: &str) -> Option<T>
+    where
+        T: FromStr + PartialOrd,
+        T::Err: Display,
+    {
+        let number = self.parsed::<T>(setting)?;
+        if !bounds.contains(&number) {
+            self.problem(format!("{} must be {told}", setting.name));
+            return None;
+        }
+        Some(number)
     }
 
     /// `true`/`false`, `1`/`0`, `yes`/`no`, `on`/`off`, whatever the case.

@@ -4,7 +4,7 @@ use crosswalk_identity::times;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crosswalk_reconcile::{Counts, ReasonCount};
+use crosswalk_reconcile::{Counts, ReasonCount, Reasons};
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +80,7 @@ pub struct RunRecord {
     /// Where its reports are.
     pub reports: Reports,
     /// The most frequent reasons of unsuccessful rows (or of the failed run), most frequent first, at most
-    /// [`Reasons::MOST`](crosswalk_reconcile::Reasons::MOST).
+    /// [`Reasons::MOST`].
     pub reasons: Vec<ReasonCount>,
     /// What is done and should be known, most frequent first: names that the target filters, a deprecation, … Absent
     /// where there is none.
@@ -131,5 +131,38 @@ impl RunRecord {
             traffic: BTreeMap::new(),
             plan: None,
         }
+    }
+
+    /// The run failed as a whole: why stands before the reasons of single rows, which stay as far as there is room.
+    pub fn fail(&mut self, reason: impl Into<String>) {
+        let reason = reason.into();
+        self.state = RunState::Failed;
+        self.reasons.retain(|other| other.reason != reason);
+        self.reasons.insert(0, ReasonCount { reason, count: 1 });
+        self.reasons.truncate(Reasons::MOST);
+    }
+
+    /// The reasons on one line, for the log.
+    pub fn reasons_line(&self) -> String {
+        let reasons = self.reasons.iter().map(|reason| format!("{} ({})", reason.reason, reason.count));
+        reasons.collect::<Vec<_>>().join("; ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_run_failed_stands_first_and_once() {
+        let mut record = RunRecord::begin("r", "employers", "s", Timestamp::UNIX_EPOCH);
+        let reason = |n: usize| ReasonCount { reason: format!("reason {n}"), count: 2 };
+        record.reasons = (0..Reasons::MOST).map(reason).collect();
+        record.fail("the file broke off");
+        record.fail("reason 3");
+        assert_eq!(record.state, RunState::Failed);
+        assert_eq!(record.reasons.len(), Reasons::MOST);
+        assert!(record.reasons_line().starts_with("reason 3 (1); the file broke off (1); reason 0 (2); "));
+        assert_eq!(record.reasons_line().matches("reason 3 ").count(), 1);
     }
 }

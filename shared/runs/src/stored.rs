@@ -9,7 +9,7 @@ use crosswalk_identity::times;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{ReasonCount, Reasons, RunRecord, RunState, Runs};
+use crate::{RunRecord, RunState, Runs};
 
 /// The partition of the index in which all runs are listed.
 pub(crate) const LISTING: &str = "RUNS";
@@ -67,11 +67,8 @@ impl Stored {
 
 /// The record of a run that nobody works on any more, and whose worker was last known to live then.
 pub(crate) fn broken_off(mut record: RunRecord, ended_at: Timestamp) -> RunRecord {
-    let reason = "the run broke off and nobody took it over: start it again".to_owned();
-    record.state = RunState::Failed;
+    record.fail("the run broke off and nobody took it over: start it again");
     record.ended_at = Some(ended_at);
-    record.reasons.insert(0, ReasonCount { reason, count: 1 });
-    record.reasons.truncate(Reasons::MOST);
     record
 }
 

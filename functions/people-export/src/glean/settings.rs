@@ -1,14 +1,13 @@
 use std::fmt;
-use std::net::IpAddr;
-use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crosswalk_function_kit::http::is_this_machine;
 use crosswalk_function_kit::retry::Retries;
 use crosswalk_function_kit::secrets::SecretSource;
 use crosswalk_function_kit::settings::{Environment, Reader, Setting, SettingsError};
 use serde::{Deserialize, Serialize};
-use url::{Host, Url};
+use url::Url;
 
 use super::pages::MOST_BYTES;
 
@@ -137,7 +136,7 @@ impl GleanSettings {
         let mut reader = Reader::new(environment);
         let api_url = reader.parsed::<ApiUrl>(&API_URL);
         let api_token = reader.secret(&API_TOKEN);
-        let timeout = within(&mut reader, &TIMEOUT, 1..=900, "1 to 900");
+        let timeout = reader.within(&TIMEOUT, 1..=900, "1 to 900");
         let mode = if reader.flag(&USE_BULK) { Mode::Bulk } else { Mode::Individual };
         let keep_stale = reader.flag(&KEEP_STALE);
         if keep_stale && mode == Mode::Bulk {
@@ -147,10 +146,10 @@ impl GleanSettings {
                 KEEP_STALE.name, USE_BULK.name
             ));
         }
-        let page_size = within(&mut reader, &PAGE_SIZE, 1..=1_000, "1 to 1,000");
-        let page_bytes = within(&mut reader, &PAGE_BYTES, 1_024..=MOST_BYTES, "1,024 to 33,554,432");
-        let requests_per_second = within(&mut reader, &RPS, 0.1..=100.0, "0.1 to 100");
-        let connections = within(&mut reader, &CONNECTIONS, 1..=64, "1 to 64");
+        let page_size = reader.within(&PAGE_SIZE, 1..=1_000, "1 to 1,000");
+        let page_bytes = reader.within(&PAGE_BYTES, 1_024..=MOST_BYTES, "1,024 to 33,554,432");
+        let requests_per_second = reader.within(&RPS, 0.1..=100.0, "0.1 to 100");
+        let connections = reader.within(&CONNECTIONS, 1..=64, "1 to 64");
         let build = || {
             Some(Self {
                 api_url: api_url?.0,
@@ -169,19 +168,6 @@ impl GleanSettings {
     }
 }
 
-/// A number within its bounds; one that is not is a problem, which names the bounds.
-fn within<T>(reader: &mut Reader<'_>, setting: &Setting, bounds: RangeInclusive<T>, told: &str) -> Option<T>
-where
-    T: FromStr<Err: fmt::Display> + PartialOrd,
-{
-    let number = reader.parsed::<T>(setting)?;
-    if !bounds.contains(&number) {
-        reader.problem(format!("{} must be {told}", setting.name));
-        return None;
-    }
-    Some(number)
-}
-
 /// The API's URL, checked and made whole.
 struct ApiUrl(Url);
 
@@ -192,7 +178,7 @@ impl FromStr for ApiUrl {
         let mut url: Url = text.parse().map_err(|error| format!("it is no URL ({error})"))?;
         match url.scheme() {
             "https" => {}
-            "http" if is_loopback(&url) => {}
+            "http" if is_this_machine(&url) => {}
             "http" => return Err("it must begin with https://, as the token travels with each request".to_owned()),
             _ => return Err("it must begin with https://".to_owned()),
         }
@@ -208,16 +194,6 @@ impl FromStr for ApiUrl {
         }
         url.set_path(PATH);
         Ok(Self(url))
-    }
-}
-
-/// Whether what is sent there stays on this machine.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-        None => false,
     }
 }
 

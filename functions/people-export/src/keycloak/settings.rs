@@ -1,8 +1,9 @@
 use std::time::Duration;
 
+use crosswalk_function_kit::http::is_this_machine;
 use crosswalk_function_kit::secrets::SecretSource;
 use crosswalk_function_kit::settings::{Environment, Reader, Setting, SettingsError};
-use url::{Host, Url};
+use url::Url;
 
 const BASE_URL: Setting = Setting::required(
     "KEYCLOAK_BASE_URL",
@@ -75,31 +76,22 @@ impl KeycloakSettings {
         }
         let client_id = reader.text(&CLIENT_ID);
         let client_secret = reader.secret(&CLIENT_SECRET);
-        let timeout = within(&mut reader, &TIMEOUT, 900);
-        let connections = within(&mut reader, &CONNECTIONS, 32);
-        let page_size = within(&mut reader, &PAGE_SIZE, 1_000);
+        let timeout = reader.within(&TIMEOUT, 1..=900, "1 to 900");
+        let connections = reader.within(&CONNECTIONS, 1..=32, "1 to 32");
+        let page_size = reader.within(&PAGE_SIZE, 1..=1_000, "1 to 1,000");
         let build = || {
             Some(Self {
                 base_url: base_url?,
                 realm: realm?,
                 client_id: client_id?,
                 client_secret: client_secret?,
-                timeout: Duration::from_secs(timeout? as u64),
+                timeout: Duration::from_secs(timeout?),
                 connections: connections?,
                 page_size: page_size?,
             })
         };
         reader.finish(build())
     }
-}
-
-/// A number from 1 to `most`.
-fn within(reader: &mut Reader<'_>, setting: &Setting, most: usize) -> Option<usize> {
-    let number = reader.parsed::<usize>(setting)?;
-    if !(1..=most).contains(&number) {
-        reader.problem(format!("{} does not do: {}", setting.name, setting.meaning));
-    }
-    Some(number)
 }
 
 /// What is wrong with the address of the server. The address itself is not repeated: it may hold a password.
@@ -126,13 +118,9 @@ fn problems_of(url: &Url, allow_http: bool) -> Vec<&'static str> {
     problems
 }
 
+/// Names below `localhost` count too, as resolvers take them for this machine.
 fn is_this_host(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
+    is_this_machine(url) || url.domain().is_some_and(|name| name.ends_with(".localhost"))
 }
 
 /// Whether it can be one part of a path. Keycloak refuses all of these in a realm's name too.
