@@ -1,0 +1,1 @@
+//! People are read from a real OpenLDAP (`tests/peers/run openldap`).
