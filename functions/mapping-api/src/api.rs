@@ -6,6 +6,8 @@ use aws_config::SdkConfig;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
+use crosswalk_function_kit::metrics::Metrics;
+use crosswalk_function_kit::traffic::OfTask;
 use crosswalk_function_kit::{Clock, Entropy};
 use crosswalk_identifier_store::{IdentifierStore, Table};
 use crosswalk_identity::Systems;
@@ -30,20 +32,25 @@ struct Inner {
     runs: Runs,
     systems: Systems,
     auth: AuthMode,
+    clock: Clock,
     entropy: Entropy,
+    metrics: Metrics,
 }
 
 impl Api {
     /// Builds the client; nothing is fetched.
     pub fn new(config: &SdkConfig, settings: ApiSettings, clock: Clock, entropy: Entropy) -> Self {
-        let table = Table::new(aws_sdk_dynamodb::Client::new(config), settings.table);
+        let counted = aws_sdk_dynamodb::config::Builder::from(config).interceptor(OfTask).build();
+        let table = Table::new(aws_sdk_dynamodb::Client::from_conf(counted), settings.table);
         Self(Arc::new(Inner {
             store: IdentifierStore::new(table.clone(), clock.clone(), entropy.clone()),
             people: People::new(table.clone(), clock.clone(), entropy.clone()),
-            runs: Runs::new(table, clock, entropy.clone()),
+            runs: Runs::new(table, clock.clone(), entropy.clone()),
             systems: settings.systems,
             auth: settings.auth,
+            clock,
             entropy,
+            metrics: settings.metrics,
         }))
     }
 
@@ -67,8 +74,16 @@ impl Api {
         self.0.auth
     }
 
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
     pub(crate) fn entropy(&self) -> &Entropy {
         &self.0.entropy
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 }
 

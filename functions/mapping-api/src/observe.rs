@@ -1,4 +1,5 @@
-//! Around every request: its id, one log line, the headers that every answer bears, and an end to panics and long waits.
+//! Around every request: its id, one log line, its metrics, the headers that every answer bears, and an end to panics and
+//! long waits.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -8,6 +9,8 @@ use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use crosswalk_function_kit::metrics::{Group, Metric, Unit};
+use crosswalk_function_kit::traffic::Counter;
 use crosswalk_identity::Mark;
 use futures::FutureExt;
 use tokio::time::Instant;
@@ -44,7 +47,8 @@ pub(crate) async fn observe(State(api): State<Api>, mut request: Request, next: 
     let route = request.extensions().get::<MatchedPath>().map_or("none", |path| path.as_str()).to_owned();
     let span = tracing::info_span!("request", request_id = %id.0);
 
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone());
+    let calls = Counter::default();
+    let answer = calls.clone().around(AssertUnwindSafe(next.run(request)).catch_unwind()).instrument(span.clone());
     let mut response = match tokio::time::timeout(PATIENCE, answer).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
@@ -62,13 +66,29 @@ pub(crate) async fn observe(State(api): State<Api>, mut request: Request, next: 
     if let Ok(id) = HeaderValue::from_str(&id.0) {
         headers.insert(X_REQUEST_ID, id);
     }
-    log(&span, &method, &route, response.status(), started);
+    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    log(&span, &method, &route, response.status(), milliseconds);
+    tell(&api, response.status(), milliseconds, &calls);
     response
 }
 
-fn log(span: &tracing::Span, method: &Method, route: &str, status: StatusCode, started: Instant) {
-    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+fn log(span: &tracing::Span, method: &Method, route: &str, status: StatusCode, milliseconds: u64) {
     tracing::info!(parent: span, %method, route, status = status.as_u16(), milliseconds, "answered");
+}
+
+/// Tells the metrics, in one line. Neither route nor method is a dimension, as each value would be a metric of its own; who
+/// asks about one finds it in the log.
+fn tell(api: &Api, status: StatusCode, milliseconds: u64, calls: &Counter) {
+    let class = match status.as_u16() {
+        500.. => "Requests5xx",
+        400..500 => "Requests4xx",
+        _ => "Requests2xx",
+    };
+    let requests: [Metric; 3] =
+        [("Requests", Unit::Count, 1), (class, Unit::Count, 1), ("RequestTime", Unit::Milliseconds, milliseconds)];
+    let calls: [Metric; 2] = [("Calls", Unit::Count, calls.requests()), ("Retries", Unit::Count, calls.retries())];
+    let calls: Group<'_> = (Some(("Target", "dynamodb")), &calls);
+    api.metrics().tell_together(api.clock().now(), &[(None, &requests), calls]);
 }
 
 #[cfg(test)]

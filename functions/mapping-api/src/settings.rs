@@ -1,6 +1,7 @@
 //! The function's settings.
 
 use crosswalk_function_kit::logs;
+use crosswalk_function_kit::metrics::Metrics;
 use crosswalk_function_kit::settings::{Environment, Reader, Setting, SettingsError, merged};
 use crosswalk_identity::{DEFAULT_SYSTEMS, Systems};
 
@@ -25,7 +26,7 @@ pub fn settings() -> Vec<Setting> {
 }
 
 /// What the function needs to know at start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ApiSettings {
     /// The DynamoDB table's name.
     pub table: String,
@@ -33,6 +34,8 @@ pub struct ApiSettings {
     pub systems: Systems,
     /// What to do with a request that no authorizer has checked.
     pub auth: AuthMode,
+    /// Where the requests' metrics go.
+    pub metrics: Metrics,
 }
 
 impl ApiSettings {
@@ -45,7 +48,8 @@ impl ApiSettings {
         let table = reader.text(&TABLE);
         let systems = reader.parsed::<Systems>(&SYSTEMS);
         let auth = reader.parsed::<AuthMode>(&AUTH);
-        reader.finish((|| Some(Self { table: table?, systems: systems?, auth: auth? }))())
+        let metrics = Metrics::of(environment);
+        reader.finish((|| Some(Self { table: table?, systems: systems?, auth: auth?, metrics }))())
     }
 }
 

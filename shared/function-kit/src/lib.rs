@@ -1,4 +1,5 @@
-//! What every function needs around its work: settings, secrets, logs, metrics, retry, rate, deadline, clock and randomness.
+//! What every function needs around its work: settings, secrets, logs, metrics, counted calls, retry,
+//! rate, deadline, clock and randomness.
 //!
 //! Nothing here knows what a function does. Clock and randomness are values that are passed in, never globals.
 
@@ -15,6 +16,7 @@ pub mod rate;
 pub mod retry;
 pub mod secrets;
 pub mod settings;
+pub mod traffic;
 
 pub use clock::Clock;
 pub use deadline::Deadline;

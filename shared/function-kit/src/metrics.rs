@@ -28,6 +28,9 @@ pub enum Unit {
 /// A metric's name, its unit and its value.
 pub type Metric = (&'static str, Unit, u64);
 
+/// Metrics that share their dimensions: the function alone, and the function with one more if that is given.
+pub type Group<'a> = (Option<(&'static str, &'a str)>, &'a [Metric]);
+
 /// Where metrics go. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Metrics(Out);
@@ -59,37 +62,45 @@ impl Metrics {
 
     /// Tells metrics of one moment: by function, and by function and `dimension` if there is one.
     pub fn tell(&self, at: Timestamp, dimension: Option<(&'static str, &str)>, metrics: &[Metric]) {
+        self.tell_together(at, &[(dimension, metrics)]);
+    }
+
+    /// The same for several groups, in one line of the log. No two of them have a metric or a dimension of the same name.
+    pub fn tell_together(&self, at: Timestamp, groups: &[Group<'_>]) {
         match &self.0 {
             Out::Nowhere => {}
             Out::Log { function } => {
                 // One write a line, as other threads log at the same time. A log that is gone is nobody's error.
-                let line = format!("{}\n", line(function, at, dimension, metrics));
+                let line = format!("{}\n", line(function, at, groups));
                 let _ = std::io::stdout().lock().write_all(line.as_bytes());
             }
             Out::Kept { function, lines } => {
                 let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-                lines.push(line(function, at, dimension, metrics));
+                lines.push(line(function, at, groups));
             }
         }
     }
 }
 
-fn line(function: &str, at: Timestamp, dimension: Option<(&'static str, &str)>, metrics: &[Metric]) -> Value {
-    let mut sets = vec![vec![FUNCTION]];
+fn line(function: &str, at: Timestamp, groups: &[Group<'_>]) -> Value {
     let mut line = Map::new();
-    if let Some((name, value)) = dimension {
-        sets.push(vec![FUNCTION, name]);
-        line.insert(name.to_owned(), value.into());
+    let mut about = Vec::new();
+    for (dimension, metrics) in groups {
+        let mut sets = vec![vec![FUNCTION]];
+        if let Some((name, value)) = dimension {
+            sets.push(vec![FUNCTION, name]);
+            line.insert((*name).to_owned(), (*value).into());
+        }
+        let described: Vec<Value> =
+            metrics.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": format!("{unit:?}") })).collect();
+        about.push(json!({ "Namespace": NAMESPACE, "Dimensions": sets, "Metrics": described }));
+        line.extend(metrics.iter().map(|(name, _, value)| ((*name).to_owned(), (*value).into())));
     }
-    let described: Vec<Value> =
-        metrics.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": format!("{unit:?}") })).collect();
-    let about = json!({ "Namespace": NAMESPACE, "Dimensions": sets, "Metrics": described });
-    line.insert("_aws".to_owned(), json!({ "Timestamp": at.as_millisecond(), "CloudWatchMetrics": [about] }));
+    line.insert("_aws".to_owned(), json!({ "Timestamp": at.as_millisecond(), "CloudWatchMetrics": about }));
     line.insert(FUNCTION.to_owned(), function.into());
     // For who reads or filters the log as such.
     line.insert("level".to_owned(), "INFO".into());
     line.insert("message".to_owned(), "metrics".into());
-    line.extend(metrics.iter().map(|(name, _, value)| ((*name).to_owned(), (*value).into())));
     line.into()
 }
 
@@ -127,8 +138,21 @@ mod tests {
 
     #[test]
     fn without_a_dimension_there_is_the_function_alone() {
-        let line = line("f", Timestamp::UNIX_EPOCH, None, &[("GuardStops", Unit::Count, 1)]);
+        let line = line("f", Timestamp::UNIX_EPOCH, &[(None, &[("GuardStops", Unit::Count, 1)])]);
         assert_eq!(line.pointer("/_aws/CloudWatchMetrics/0/Dimensions"), Some(&json!([["FunctionName"]])));
+    }
+
+    #[test]
+    fn groups_with_dimensions_of_their_own_share_a_line() {
+        let (metrics, lines) = Metrics::kept("f");
+        let calls: Group<'_> = (Some(("Target", "dynamodb")), &[("Calls", Unit::Count, 2)]);
+        metrics.tell_together(Timestamp::UNIX_EPOCH, &[(None, &[("Requests", Unit::Count, 1)]), calls]);
+        let lines = lines.lock().unwrap();
+        let [line] = &lines[..] else { panic!("{lines:?}") };
+        let dimensions = |group: usize| &line["_aws"]["CloudWatchMetrics"][group]["Dimensions"];
+        assert_eq!(dimensions(0), &json!([["FunctionName"]]));
+        assert_eq!(dimensions(1), &json!([["FunctionName"], ["FunctionName", "Target"]]));
+        assert_eq!((&line["Requests"], &line["Calls"], &line["Target"]), (&json!(1), &json!(2), &json!("dynamodb")));
     }
 
     #[test]

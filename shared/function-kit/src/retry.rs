@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
+use tokio::task::futures::TaskLocalFuture;
 
 use crate::Deadline;
 
@@ -47,6 +48,25 @@ impl BackoffBuilder for FullJitter {
     }
 }
 
+tokio::task_local! {
+    /// Which attempt of the innermost [`retry`] is under way, from 1.
+    static ATTEMPT: usize;
+}
+
+/// Whether what is done now is done again, for [`crate::traffic`].
+pub(crate) fn is_repeat() -> bool {
+    ATTEMPT.try_with(|attempt| *attempt > 1).unwrap_or(false)
+}
+
+/// Numbers the attempts.
+fn numbered<Fut: Future>(mut attempt: impl FnMut() -> Fut) -> impl FnMut() -> TaskLocalFuture<usize, Fut> {
+    let mut number = 0;
+    move || {
+        number += 1;
+        ATTEMPT.scope(number, attempt())
+    }
+}
+
 /// Calls `attempt` until it succeeds, fails for good (`transient` says no), or the retries are used up.
 ///
 /// # Errors
@@ -59,7 +79,7 @@ pub async fn retry<T, E, Fut>(
 where
     Fut: Future<Output = Result<T, E>>,
 {
-    attempt.retry(FullJitter(retries)).sleep(tokio::time::sleep).when(|error| transient(error)).await
+    numbered(attempt).retry(FullJitter(retries)).sleep(tokio::time::sleep).when(|error| transient(error)).await
 }
 
 /// The longest wait that the other side is granted, whatever it asks for.
@@ -86,7 +106,8 @@ where
         let pause = pause? + told(error).unwrap_or_default().min(LONGEST_TOLD);
         deadline.left().is_none_or(|left| pause < left).then_some(pause)
     };
-    attempt.retry(FullJitter(retries)).sleep(tokio::time::sleep).when(|error| transient(error)).adjust(pause).await
+    let attempts = numbered(attempt).retry(FullJitter(retries)).sleep(tokio::time::sleep);
+    attempts.when(|error| transient(error)).adjust(pause).await
 }
 
 #[cfg(test)]

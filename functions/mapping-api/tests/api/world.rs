@@ -1,8 +1,11 @@
 //! A table of a test's own with people in it, and the ways to ask the API about them.
 
+use std::sync::{Arc, Mutex};
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
+use crosswalk_function_kit::metrics::Metrics;
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Entropy};
 use crosswalk_identifier_store::{Change, IdentifierStore, StoreRequest, Table};
@@ -113,6 +116,13 @@ impl World {
     pub(crate) fn router_over(&self, config: &aws_config::SdkConfig, auth: &str) -> Router {
         let settings = settings(&self.bed.names.table, auth);
         router(Api::new(config, settings, self.clock.clone(), self.entropy.clone()))
+    }
+
+    /// The API's router over this table, and the lines of its metrics.
+    pub(crate) fn measured(&self, config: &aws_config::SdkConfig) -> (Router, Arc<Mutex<Vec<Value>>>) {
+        let (metrics, lines) = Metrics::kept("mapping-api");
+        let settings = ApiSettings { metrics, ..settings(&self.bed.names.table, "none") };
+        (router(Api::new(config, settings, self.clock.clone(), self.entropy.clone())), lines)
     }
 
     /// The API's router over any table.
