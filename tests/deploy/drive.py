@@ -348,8 +348,14 @@ def check_metrics():
     same("metrics that the alarms ask for and nobody tells", asked - names, set())
     same("metrics' functions", {line["FunctionName"] for _, line in told}, {f"{STACK}-csv-import"})
     same("metrics' namespace", {about["Namespace"] for about, _ in told}, {"Crosswalk"})
-    read = {line["Kind"]: line["RowsRead"] for _, line in told if line["Kind"] == "employers"}
+    read = {line["Kind"]: line["RowsRead"] for _, line in told if line.get("Kind") == "employers"}
     same("rows read, as the metrics tell", read, {"employers": 4})
+    targets = {line["Target"] for _, line in told if line.get("Calls")}
+    same("whom csv-import calls, as the metrics tell", targets, {"cognito", "dynamodb", "s3"})
+    lines = [json.loads(line) for line in log("mapping-api") if '"_aws"' in line]
+    classes = {name for line in lines for name in line if re.fullmatch("Requests[245]xx", name)}
+    same("the API's answers, as the metrics tell", classes, {"Requests2xx", "Requests4xx", "Requests5xx"})
+    same("whom the API calls, as the metrics tell", {line["Target"] for line in lines}, {"dynamodb"})
 
 
 def check_logs():

@@ -15,6 +15,7 @@ use crate::outcome::{RowResult, Verdict};
 use crate::pipeline::{Broke, Tally, percent};
 use crate::row::Row;
 use crate::source::{self, SourceError};
+use crate::traffic::RunTraffic;
 use crate::{Kind, employers, mappings};
 
 /// The most effects of earlier rows that are remembered; beyond it a row is planned against what is stored.
@@ -41,8 +42,11 @@ impl Importer {
         let now = self.clock.now();
         let mut record = RunRecord::begin(&request.run_id, request.kind.to_string(), request.source.to_string(), now);
         record.dry_run = true;
-        let mut ended = Box::pin(self.plan(&request, record, row)).await?;
+        let traffic = RunTraffic::default();
+        let plan = traffic.cognito.clone().around(self.plan(&request, record, row, &traffic));
+        let mut ended = Box::pin(plan).await?;
         ended.ended_at = Some(self.clock.now());
+        ended.traffic = traffic.by_target();
         Ok(ended)
     }
 
@@ -51,16 +55,17 @@ impl Importer {
         request: &ImportRequest,
         record: RunRecord,
         tell: &(dyn Fn(&RowResult) + Send + Sync),
+        traffic: &RunTraffic,
     ) -> Result<RunRecord, ImportError> {
         let mut plans = match &request.kind {
-            Kind::Mappings(system) => Plans::Mappings(Box::new(self.planner()), system.clone()),
-            Kind::Employers => Plans::Employers(self.people(), HashMap::new()),
-            Kind::LeaveAdmins => match self.leave_admins(request.force_registration) {
+            Kind::Mappings(system) => Plans::Mappings(Box::new(self.planner(traffic)), system.clone()),
+            Kind::Employers => Plans::Employers(self.people(traffic), HashMap::new()),
+            Kind::LeaveAdmins => match self.leave_admins(request.force_registration, traffic) {
                 Ok(work) => Plans::LeaveAdmins(Box::new(work), Planned::default()),
                 Err(missing) => return Ok(failed(record, &missing)),
             },
         };
-        let opened = match self.open(&request.source).await {
+        let opened = match self.open(&request.source, traffic).await {
             Ok(opened) => opened,
             Err(SourceError::Permanent(reason)) => return Ok(failed(record, &reason)),
             Err(SourceError::Transient(reason)) => return Err(ImportError::Source(reason)),

@@ -1,10 +1,12 @@
 //! Registration of leave administrators at FINEOS: its employer viewpoint users.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crosswalk_function_kit::retry::{Retries, retry};
 use crosswalk_function_kit::secrets::{SecretSource, Secrets};
 use crosswalk_function_kit::settings::{Environment, Reader, Setting, SettingsError};
+use crosswalk_function_kit::traffic::Counter;
 use crosswalk_identity::Email;
 use quick_xml::{de, se};
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -145,6 +147,24 @@ struct Token {
     until: Instant,
 }
 
+/// What one registration sends, so that its repeats are known.
+struct Sending<'a> {
+    counter: &'a Counter,
+    tokens: AtomicUsize,
+    registrations: AtomicUsize,
+}
+
+impl Sending<'_> {
+    fn token(&self, request: &reqwest::Request) {
+        let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
+        self.counter.sent(body.len() as u64, self.tokens.fetch_add(1, Ordering::Relaxed) > 0);
+    }
+
+    fn registration(&self, body: &str) {
+        self.counter.sent(body.len() as u64, self.registrations.fetch_add(1, Ordering::Relaxed) > 0);
+    }
+}
+
 /// FINEOS. One token is shared by all calls.
 pub(crate) struct Fineos {
     settings: FineosSettings,
@@ -226,18 +246,23 @@ impl Fineos {
         Self { settings, secrets, client: OnceCell::new(), token: Mutex::new(None) }
     }
 
-    /// Registers, and gives the web id that FINEOS confirmed.
-    pub(crate) async fn register(&self, registration: &Registration<'_>) -> Result<String, FineosError> {
+    /// Registers, and gives the web id that FINEOS confirmed. What is sent for it is counted.
+    pub(crate) async fn register(
+        &self,
+        registration: &Registration<'_>,
+        counter: &Counter,
+    ) -> Result<String, FineosError> {
+        let sending = Sending { counter, tokens: AtomicUsize::new(0), registrations: AtomicUsize::new(0) };
         let body = registration.to_xml()?;
         let is_transient = |error: &FineosError| matches!(error, FineosError::Unavailable(_));
-        let web_id = retry(RETRIES, is_transient, || self.register_once(&body)).await?;
+        let web_id = retry(RETRIES, is_transient, || self.register_once(&body, &sending)).await?;
         Ok(web_id.unwrap_or_else(|| registration.user_id.to_owned()))
     }
 
-    async fn register_once(&self, body: &str) -> Result<Option<String>, FineosError> {
+    async fn register_once(&self, body: &str, sending: &Sending<'_>) -> Result<Option<String>, FineosError> {
         let mut may_renew = true;
         loop {
-            let token = self.token().await?;
+            let token = self.token(sending).await?;
             let url =
                 self.settings.api_url.join(PATH).map_err(|_| FineosError::Refused("the URL is wrong".to_owned()))?;
             let request = self
@@ -248,6 +273,7 @@ impl Fineos {
                 .header("userid", self.settings.composer_user.clone())
                 .header(CONTENT_TYPE, "application/xml; charset=utf-8")
                 .body(body.to_owned());
+            sending.registration(body);
             let answer = request.send().await.map_err(unavailable)?;
             let status = answer.status();
             if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) && may_renew {
@@ -270,15 +296,15 @@ impl Fineos {
     }
 
     /// The token, fetched if there is none that still holds. Others wait meanwhile, and share it.
-    async fn token(&self) -> Result<SecretString, FineosError> {
+    async fn token(&self, sending: &Sending<'_>) -> Result<SecretString, FineosError> {
         let mut kept = self.token.lock().await;
         if let Some(token) = kept.as_ref().filter(|token| token.until > Instant::now()) {
             return Ok(token.value.clone());
         }
-        let answer = match self.fetch_token().await {
+        let answer = match self.fetch_token(sending).await {
             Err(FineosError::Credentials(_)) => {
                 self.secrets.forget(&self.settings.client_secret).await;
-                self.fetch_token().await?
+                self.fetch_token(sending).await?
             }
             other => other?,
         };
@@ -290,16 +316,18 @@ impl Fineos {
         Ok(value)
     }
 
-    async fn fetch_token(&self) -> Result<TokenAnswer, FineosError> {
+    async fn fetch_token(&self, sending: &Sending<'_>) -> Result<TokenAnswer, FineosError> {
         let secret = self.secrets.get(CLIENT_SECRET.name, &self.settings.client_secret).await;
         let secret = secret.map_err(|error| FineosError::Credentials(error.to_string()))?;
-        let request = self
-            .client()
-            .await?
+        let client = self.client().await?;
+        let request = client
             .post(self.settings.oauth2_url.clone())
             .basic_auth(&self.settings.client_id, Some(secret.expose_secret()))
-            .form(&[("grant_type", "client_credentials"), ("scope", SCOPE)]);
-        let answer = request.send().await.map_err(unavailable)?;
+            .form(&[("grant_type", "client_credentials"), ("scope", SCOPE)])
+            .build()
+            .map_err(unavailable)?;
+        sending.token(&request);
+        let answer = client.execute(request).await.map_err(unavailable)?;
         let status = answer.status();
         if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
             return Err(FineosError::Credentials(format!("the token's URL answered {status}")));

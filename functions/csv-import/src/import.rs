@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use crosswalk_accounts::Accounts;
 use crosswalk_function_kit::secrets::Secrets;
+use crosswalk_function_kit::traffic::OfTask;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_identifier_store::{IdentifierStore, Table};
 use crosswalk_people::People;
@@ -23,6 +24,7 @@ use crate::pipeline::{self, Broke, Margins, Plan, Tally};
 use crate::reports::{self, RowReports};
 use crate::settings::ImportSettings;
 use crate::source::{self, Opened, Source, SourceError};
+use crate::traffic::RunTraffic;
 use crate::work::{KindOfWork, Work, unit_of};
 
 /// What to import.
@@ -150,13 +152,13 @@ impl Importer {
     ) -> Result<Claimed, ImportError> {
         let record = self.begin(request);
         // Boxed: a future of this depth is more than a caller's own future should hold.
-        let work = |record: RunRecord, tell: Tell| {
+        let work = |record: RunRecord, tell: Tell, traffic: RunTraffic| {
             async move {
                 let tell = |progress: &Progress, counts: &Counts| {
                     watch(progress, counts);
                     tell(progress, counts);
                 };
-                self.work(request, etag, record, deadline, &tell).await
+                self.work(request, etag, record, deadline, &tell, &traffic).await
             }
             .boxed()
         };
@@ -172,7 +174,7 @@ impl Importer {
         reason: &str,
     ) -> Result<Claimed, ImportError> {
         let record = RunRecord::begin(run_id, "import", source.to_string(), self.clock.now());
-        let refused = |record, _| async move { Ok(failed(record, reason)) };
+        let refused = |record, _, _| async move { Ok(failed(record, reason)) };
         self.claimed(record, delivery, refused).boxed().await
     }
 
@@ -181,12 +183,23 @@ impl Importer {
     }
 
     pub(crate) fn runs(&self) -> Runs {
-        Runs::new(self.table(), self.clock.clone(), self.entropy.clone())
+        self.runs_over(self.table())
+    }
+
+    fn runs_over(&self, table: Table) -> Runs {
+        Runs::new(table, self.clock.clone(), self.entropy.clone())
     }
 
     fn table(&self) -> Table {
         let build = || Table::new(aws_sdk_dynamodb::Client::new(&self.config), &self.settings.table);
         self.table.get_or_init(build).clone()
+    }
+
+    /// The table, by a client that counts for a run.
+    fn counted_table(&self, traffic: &RunTraffic) -> Table {
+        let table = self.table();
+        let config = table.client.config().to_builder().interceptor(traffic.dynamodb.clone()).build();
+        Table::new(aws_sdk_dynamodb::Client::from_conf(config), table.name)
     }
 
     /// A client for the queue that messages come from, and its URL, if the settings name it.
@@ -199,17 +212,24 @@ impl Importer {
         self.s3.get_or_init(|| s3_client(&self.config))
     }
 
+    /// S3, by a client that counts for a run.
+    fn counted_s3(&self, traffic: &RunTraffic) -> aws_sdk_s3::Client {
+        let config = self.s3().config().to_builder().interceptor(traffic.s3.clone()).build();
+        aws_sdk_s3::Client::from_conf(config)
+    }
+
     /// Does `work` under a lease, writes the summary and then the run's end.
     async fn claimed<F>(
         &self,
         record: RunRecord,
         delivery: &str,
-        work: impl FnOnce(RunRecord, Tell) -> F,
+        work: impl FnOnce(RunRecord, Tell, RunTraffic) -> F,
     ) -> Result<Claimed, ImportError>
     where
         F: Future<Output = Result<RunRecord, Broken>>,
     {
-        let runs = self.runs();
+        let traffic = RunTraffic::default();
+        let runs = self.runs_over(self.counted_table(&traffic));
         let (lease, takeover, record) = match runs.claim(&record, delivery).await? {
             Claim::Ended(record) => return Ok(Claimed::Ended(record)),
             Claim::Alive { delivery, record } => return Ok(Claimed::Alive { delivery, record }),
@@ -224,11 +244,11 @@ impl Importer {
             latest.send_replace((*progress, *counts));
         });
         let worked = tokio::select! {
-            worked = work(record, tell) => worked,
+            worked = work(record, tell, traffic.clone()) => worked,
             () = lost.cancelled() => Err(Broken::Lost),
         };
         let ended = match worked {
-            Ok(record) => self.end(&runs, &lease, record, keeper).await,
+            Ok(record) => self.end(&runs, &lease, record, keeper, &traffic).await,
             Err(broken) => {
                 keeper.stop().await;
                 Err(broken)
@@ -266,8 +286,11 @@ impl Importer {
         lease: &Lease,
         mut record: RunRecord,
         keeper: crosswalk_runs::Keeper,
+        traffic: &RunTraffic,
     ) -> Result<RunRecord, Broken> {
         record.ended_at = Some(self.clock.now());
+        // All but what writes the record itself, here and below.
+        record.traffic = traffic.by_target();
         record.reports.summary = Some(reports::key(&record.id, reports::SUMMARY));
         // A worker that another one took over from must not write over that one's summary.
         let written = if keeper.is_lost() {
@@ -291,13 +314,15 @@ impl Importer {
         mut record: RunRecord,
         deadline: Deadline,
         tell: &(dyn Fn(&Progress, &Counts) + Send + Sync),
+        traffic: &RunTraffic,
     ) -> Result<RunRecord, Broken> {
         let margins = Margins::of(deadline);
-        let work = match self.kind_of_work(request) {
+        let s3 = self.counted_s3(traffic);
+        let work = match self.kind_of_work(request, traffic) {
             Ok(kind) => Arc::new(Work { run: request.run_id.clone(), kind }),
             Err(missing) => return Ok(failed(record, &missing)),
         };
-        let opened = source::open(&request.source, self.s3(), etag, self.settings.max_bytes).await;
+        let opened = source::open(&request.source, &s3, etag, self.settings.max_bytes).await;
         let Opened { reader, size } = match opened {
             Ok(opened) => opened,
             Err(SourceError::Permanent(reason)) => return Ok(failed(record, &reason)),
@@ -312,7 +337,7 @@ impl Importer {
         };
         let concurrency = (self.settings.concurrency / unit.min(8)).max(1);
         let plan = Plan { work, concurrency, margins, size, tell };
-        let mut reports = RowReports::begin(self.s3(), &self.settings.bucket, &request.run_id, &layout)?;
+        let mut reports = RowReports::begin(&s3, &self.settings.bucket, &request.run_id, &layout)?;
         let tally = pipeline::run(plan, layout, fed, &mut reports).await?;
         if let Some(Broke::File(FileError::Read(error))) = &tally.broke
             && let Some(SourceError::Transient(reason)) = source::behind(error)
@@ -330,22 +355,26 @@ impl Importer {
     ///
     /// # Errors
     /// The setting that is missing for this kind of file.
-    fn kind_of_work(&self, request: &ImportRequest) -> Result<KindOfWork, String> {
-        let (table, clock, entropy) = (self.table(), self.clock.clone(), self.entropy.clone());
+    fn kind_of_work(&self, request: &ImportRequest, traffic: &RunTraffic) -> Result<KindOfWork, String> {
+        let (table, clock, entropy) = (self.counted_table(traffic), self.clock.clone(), self.entropy.clone());
         Ok(match &request.kind {
             Kind::Mappings(system) => KindOfWork::Mappings(IdentifierStore::new(table, clock, entropy), system.clone()),
             Kind::Employers => KindOfWork::Employers(People::new(table, clock, entropy)),
-            Kind::LeaveAdmins => KindOfWork::LeaveAdmins(Box::new(self.leave_admins(request.force_registration)?)),
+            Kind::LeaveAdmins => {
+                KindOfWork::LeaveAdmins(Box::new(self.leave_admins(request.force_registration, traffic)?))
+            }
         })
     }
 
-    pub(crate) fn leave_admins(&self, force: bool) -> Result<LeaveAdmins, String> {
+    pub(crate) fn leave_admins(&self, force: bool, traffic: &RunTraffic) -> Result<LeaveAdmins, String> {
         let settings = self.settings.accounts.clone().ok_or(
             "COGNITO_IDENTITY_POOL_ID is not set: files of leave administrators need the Cognito user pool's id there",
         )?;
         let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
         let accounts = self.accounts.get_or_init(|| {
-            let client = aws_sdk_cognitoidentityprovider::Client::new(&self.config);
+            let config =
+                aws_sdk_cognitoidentityprovider::config::Builder::from(&self.config).interceptor(OfTask).build();
+            let client = aws_sdk_cognitoidentityprovider::Client::from_conf(config);
             Accounts::new(&client, settings, clock.clone(), entropy.clone())
         });
         let fineos = self.fineos.get_or_init(|| {
@@ -353,25 +382,26 @@ impl Importer {
             Some(Arc::new(Fineos::new(settings, Secrets::new(&self.config))))
         });
         Ok(LeaveAdmins {
-            people: self.people(),
+            people: self.people(traffic),
             accounts: accounts.clone(),
             fineos: fineos.clone(),
+            traffic: traffic.clone(),
             clock,
             entropy,
             force,
         })
     }
 
-    pub(crate) fn people(&self) -> People {
-        People::new(self.table(), self.clock.clone(), self.entropy.clone())
+    pub(crate) fn people(&self, traffic: &RunTraffic) -> People {
+        People::new(self.counted_table(traffic), self.clock.clone(), self.entropy.clone())
     }
 
-    pub(crate) fn planner(&self) -> crosswalk_identifier_store::Planner {
-        IdentifierStore::new(self.table(), self.clock.clone(), self.entropy.clone()).planner()
+    pub(crate) fn planner(&self, traffic: &RunTraffic) -> crosswalk_identifier_store::Planner {
+        IdentifierStore::new(self.counted_table(traffic), self.clock.clone(), self.entropy.clone()).planner()
     }
 
-    pub(crate) async fn open(&self, source: &Source) -> Result<Opened, SourceError> {
-        source::open(source, self.s3(), None, self.settings.max_bytes).await
+    pub(crate) async fn open(&self, source: &Source, traffic: &RunTraffic) -> Result<Opened, SourceError> {
+        source::open(source, &self.counted_s3(traffic), None, self.settings.max_bytes).await
     }
 }
 

@@ -14,6 +14,7 @@ use crosswalk_runs::Outcome;
 use crate::fineos::{Fineos, FineosError, Registration};
 use crate::outcome::{RowResult, Verdict};
 use crate::row::LeaveAdminRow;
+use crate::traffic::RunTraffic;
 
 /// What the rows of a run are worked on with.
 pub(crate) struct LeaveAdmins {
@@ -21,6 +22,7 @@ pub(crate) struct LeaveAdmins {
     pub(crate) accounts: Accounts,
     /// None if registration is off.
     pub(crate) fineos: Option<Arc<Fineos>>,
+    pub(crate) traffic: RunTraffic,
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
     /// Register again, even who is registered.
@@ -129,7 +131,8 @@ impl LeaveAdmins {
     /// # Errors
     /// The pool does not do.
     pub(crate) async fn bring_in(&self, mark: &Mark, row: &LeaveAdminRow) -> Result<Verdict, Stop> {
-        match self.steps(mark, row).await {
+        let steps = self.traffic.cognito.clone().around(self.steps(mark, row));
+        match Box::pin(steps).await {
             Ok(verdict) | Err(End::Row(verdict)) => Ok(verdict),
             Err(End::Stop(stop)) => Err(stop),
         }
@@ -193,7 +196,7 @@ impl LeaveAdmins {
             }
         };
         let registration = Registration { employer, user_id: &user_id, email: &row.email };
-        let web_id = fineos.register(&registration).await.map_err(|error| {
+        let web_id = fineos.register(&registration, &self.traffic.fineos).await.map_err(|error| {
             if let FineosError::Credentials(_) = error {
                 tracing::error!(%error, "registration at FINEOS");
             }

@@ -26,6 +26,7 @@ mod reports;
 mod row;
 mod settings;
 mod source;
+mod traffic;
 mod work;
 
 pub use check::check;

@@ -87,9 +87,11 @@ async fn each_link_is_registered_once_with_one_token() {
     assert!(sent.contains(&kept));
     let tokens = server.received_requests().await.unwrap().iter().filter(|r| r.url.path() == "/oauth2/token").count();
     assert_eq!(tokens, 1);
+    assert_eq!((run.traffic["fineos"].requests, run.traffic["fineos"].retries), (6, 0));
     // Stored successes: no further call.
     let again = import(&bench, &server, crate::bench::LEAVE_ADMINS).await;
     assert_eq!(again.counts.unchanged, 5);
+    assert_eq!(again.traffic.keys().collect::<Vec<_>>(), ["cognito", "dynamodb", "s3"]);
     server.verify().await;
 }
 
@@ -138,6 +140,10 @@ async fn what_is_unavailable_is_tried_again_and_a_stale_token_is_renewed() {
     assert!(sent.iter().all(|id| *id == sent[0]));
     let tokens = server.received_requests().await.unwrap().iter().filter(|r| r.url.path() == "/oauth2/token").count();
     assert_eq!(tokens, 2);
+    // The second token, and two of the three registrations.
+    let (traffic, requests) = (run.traffic["fineos"], server.received_requests().await.unwrap());
+    assert_eq!((traffic.requests, traffic.retries), (5, 3));
+    assert_eq!(traffic.bytes_sent, requests.iter().map(|request| request.body.len() as u64).sum::<u64>());
 }
 
 #[tokio::test]

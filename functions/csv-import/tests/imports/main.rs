@@ -12,3 +12,4 @@ mod leave_admins;
 mod mappings;
 mod redelivery;
 mod reports;
+mod traffic;
