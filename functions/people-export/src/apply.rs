@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use crosswalk_function_kit::Deadline;
 use crosswalk_reconcile::Outcome;
 use crosswalk_runs::files::Files;
+use crosswalk_runs::report::Row;
 use crosswalk_runs::{Counts, Held, Progress, RunError};
 use futures::FutureExt;
 
@@ -17,7 +18,6 @@ use crate::export::{ExportError, Watch, Watched};
 use crate::glean::{Confirm, Glean, Mode};
 use crate::mapping::{Desired, Kind};
 use crate::plan::{Planned, Scope, plan};
-use crate::report::Row;
 use crate::state::State;
 use changes::Changes;
 

@@ -1,8 +1,8 @@
 //! What starts a run: a schedule, or a person by hand.
 
 use crosswalk_function_kit::Entropy;
+use crosswalk_runs::event::{self, Expected, Started};
 use crosswalk_runs::run_id;
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -21,14 +21,6 @@ pub struct Event {
     pub dry_run: bool,
 }
 
-/// From the template: EventBridge Scheduler fills in `<aws.scheduler.schedule-arn>` and `<aws.scheduler.scheduled-time>`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Scheduled {
-    schedule: String,
-    scheduled_at: Timestamp,
-}
-
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct ByHand {
@@ -45,53 +37,39 @@ impl Event {
     /// # Errors
     /// What is wrong with it, and what is allowed.
     pub fn read(event: Value, entropy: &Entropy) -> Result<Self, String> {
-        let event = if event.is_null() { Value::Object(serde_json::Map::new()) } else { event };
-        let Some(fields) = event.as_object() else {
-            return Err(format!("the event is no JSON object; {EXPECTED}"));
-        };
-        if !fields.contains_key("schedule") && !fields.contains_key("scheduled_at") {
-            let ByHand { mode, dry_run, max_users, allow_removals } = read(event)?;
-            if max_users == Some(0) {
-                return Err("the event does not read at `max_users`: it must be at least 1".to_owned());
+        match event::read(&EXPECTED, event)? {
+            Started::Schedule { run_id } => {
+                let request = ExportRequest {
+                    run_id,
+                    delivery: "schedule".to_owned(),
+                    mode: None,
+                    max_users: None,
+                    allow_removals: false,
+                };
+                Ok(Self { request, dry_run: false })
             }
-            let request = ExportRequest {
-                run_id: run_id::random(WAY, entropy),
-                delivery: "invocation".to_owned(),
-                mode,
-                max_users,
-                allow_removals,
-            };
-            return Ok(Self { request, dry_run });
+            Started::ByHand(ByHand { max_users: Some(0), .. }) => {
+                Err("the event does not read at `max_users`: it must be at least 1".to_owned())
+            }
+            Started::ByHand(ByHand { mode, dry_run, max_users, allow_removals }) => {
+                let request = ExportRequest {
+                    run_id: run_id::random(WAY, entropy),
+                    delivery: "invocation".to_owned(),
+                    mode,
+                    max_users,
+                    allow_removals,
+                };
+                Ok(Self { request, dry_run })
+            }
         }
-        if fields.contains_key("allow_removals") {
-            // It would stay on for good.
-            return Err(
-                "allow_removals cannot stand in a schedule's event, where it would let every run through; invoke \
-                        the function once by hand with {\"allow_removals\": true}"
-                    .to_owned(),
-            );
-        }
-        let Scheduled { schedule, scheduled_at } = read(event)?;
-        let request = ExportRequest {
-            run_id: run_id::for_schedule(WAY, &schedule, scheduled_at),
-            delivery: "schedule".to_owned(),
-            mode: None,
-            max_users: None,
-            allow_removals: false,
-        };
-        Ok(Self { request, dry_run: false })
     }
 }
 
-const EXPECTED: &str = "expected {\"schedule\", \"scheduled_at\"} from a schedule, or by hand any of {\"mode\": \"bulk\" or \
-                        \"individual\", \"dry_run\", \"max_users\", \"allow_removals\"}";
-
-fn read<T: for<'de> Deserialize<'de>>(event: Value) -> Result<T, String> {
-    serde_path_to_error::deserialize(event).map_err(|error| match error.path().to_string().as_str() {
-        "." => format!("the event does not read: {}; {EXPECTED}", error.inner()),
-        path => format!("the event does not read at `{path}`: {}; {EXPECTED}", error.inner()),
-    })
-}
+const EXPECTED: Expected = Expected {
+    way: WAY,
+    by_hand: "{\"mode\": \"bulk\" or \"individual\", \"dry_run\", \"max_users\", \"allow_removals\"}",
+    never_scheduled: &[("allow_removals", "invoke the function once by hand with {\"allow_removals\": true}")],
+};
 
 #[cfg(test)]
 mod tests {

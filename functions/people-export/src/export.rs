@@ -1,13 +1,12 @@
 //! One run: take the turn, read, plan, pass the guard, send, end.
 
-use aws_config::SdkConfig;
 use crosswalk_function_kit::metrics::Unit;
 use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
-use crosswalk_identifier_store::Table;
 use crosswalk_reconcile::{Plan, Tripped, guard};
-use crosswalk_runs::files::{Files, FilesError, s3_client};
-use crosswalk_runs::{Begin, Counts, Held, Ledger, Progress, ReasonCount, RunError, RunRecord, RunState, Runs};
+use crosswalk_runs::files::FilesError;
+use crosswalk_runs::report::Row;
+use crosswalk_runs::{Begin, Counts, Held, Place, Progress, ReasonCount, RunError, RunRecord, RunState, Worked};
 use futures::FutureExt;
 use jiff::Timestamp;
 
@@ -18,8 +17,6 @@ use crate::keycloak::{Keycloak, Reading};
 use crate::mapping::{Desired, Kind, Mapping};
 use crate::outcome::{Settled, settle};
 use crate::plan::{Planned, Scope, Step, plan};
-use crate::report;
-use crate::settings::Kept;
 use crate::state::{self, State};
 use crate::{ExportSettings, apply};
 
@@ -36,15 +33,6 @@ pub struct ExportRequest {
     pub max_users: Option<usize>,
     /// Let a plan through that deletes more than the guard allows.
     pub allow_removals: bool,
-}
-
-/// Where runs, state and reports are kept.
-#[derive(Debug, Clone)]
-pub struct Place {
-    /// The runs.
-    pub ledger: Ledger,
-    /// State and reports.
-    pub files: Files,
 }
 
 /// What came of it.
@@ -72,7 +60,7 @@ pub struct DryRun {
     /// People and teams as they would be sent, and who is left out.
     pub desired: Desired,
     /// Who is not exported, and why.
-    pub rows: Vec<report::Row>,
+    pub rows: Vec<Row>,
     /// What the guard says, if it would stop the run.
     pub stopped: Option<String>,
 }
@@ -132,25 +120,6 @@ struct Clients {
     glean: Glean,
 }
 
-impl Place {
-    /// As the settings say; nothing is called or made yet.
-    pub fn new(kept: &Kept, config: &SdkConfig, clock: &Clock, entropy: &Entropy) -> Self {
-        match kept {
-            Kept::Aws { table, bucket } => {
-                let table = Table::new(aws_sdk_dynamodb::Client::new(config), table);
-                Self {
-                    ledger: Ledger::Table(Runs::new(table, clock.clone(), entropy.clone())),
-                    files: Files::Bucket { client: s3_client(config), bucket: bucket.clone() },
-                }
-            }
-            Kept::Folder(folder) => Self {
-                ledger: Ledger::Folder { folder: folder.clone(), clock: clock.clone() },
-                files: Files::Folder(folder.clone()),
-            },
-        }
-    }
-}
-
 impl Exporter {
     /// Nothing is called yet.
     pub fn new(settings: ExportSettings, place: Place, secrets: Secrets, clock: Clock, entropy: Entropy) -> Self {
@@ -190,39 +159,15 @@ impl Exporter {
             Begin::Ended(record) => return Ok(Exported::Ended(record)),
             Begin::Busy { run, until } => return Ok(Exported::Busy { run, until }),
         };
-        let run = held.record().id.clone();
-        tracing::info!(run, mode = %scope.mode, "the export begins");
-        let lost = held.lost();
+        tracing::info!(run = held.record().id, mode = %scope.mode, "the export begins");
         // Boxed: a future of this depth is more than a caller's own future should hold.
-        let worked = tokio::select! {
-            worked = self.work(request, scope, deadline, &clients, &held, watch).boxed() => worked,
-            () = lost.cancelled() => Err(RunError::Lost { run: run.clone() }.into()),
-        };
-        let ended = match worked {
-            Ok(worked) => {
-                let stops = u64::from(worked.guard_stopped);
-                self.settings.metrics.tell(self.clock.now(), None, &[("GuardStops", Unit::Count, stops)]);
-                self.end(worked, &clients, held).await
-            }
-            Err(error) => {
-                // A turn that was lost is not ours to give back; any other is, so that a repeat need not wait.
-                if !matches!(error, ExportError::Run(RunError::Lost { .. })) {
-                    give_back(held).await;
-                }
-                Err(error)
-            }
-        };
-        match ended {
-            Ok(record) => {
-                log_end(&record);
-                record.tell(&self.settings.metrics);
-                Ok(Exported::Ended(record))
-            }
-            Err(error) => {
-                tracing::warn!(run, %error, "the export stops");
-                Err(error)
-            }
-        }
+        let work = self.work(request, scope, deadline, &clients, &held, watch).boxed();
+        let worked = held.unless_lost(work).await.map(|(worked, guard_stopped)| {
+            let stops = u64::from(guard_stopped);
+            self.settings.metrics.tell(self.clock.now(), None, &[("GuardStops", Unit::Count, stops)]);
+            worked
+        });
+        Ok(Exported::Ended(self.place.close(held, worked, &self.settings.metrics).await?))
     }
 
     /// Reads everything and plans; writes nothing anywhere, and takes no turn.
@@ -308,7 +253,8 @@ impl Exporter {
         guard("teams", planned.deletions(Kind::Team), state.teams.len() as u64, limit)
     }
 
-    /// Reads, plans and sends. An error is the turn's loss; what else goes wrong is in the record.
+    /// Reads, plans and sends; and whether the guard stopped it. An error is the turn's loss; what else goes wrong is in the
+    /// record.
     async fn work(
         &self,
         request: &ExportRequest,
@@ -317,7 +263,7 @@ impl Exporter {
         clients: &Clients,
         held: &Held,
         watch: Watch<'_>,
-    ) -> Result<Worked, ExportError> {
+    ) -> Result<(Worked, bool), ExportError> {
         // What an earlier worker of this run had counted is void: it all begins anew.
         let taken = held.record();
         let mut record = RunRecord::begin(&taken.id, &taken.kind, &taken.source, taken.started_at);
@@ -328,24 +274,24 @@ impl Exporter {
         let read = apply::in_time(deadline, clients.keycloak.read(&self.mapping.wanted(), &reading).boxed()).await;
         let realm = match read {
             Some(Ok(realm)) => realm,
-            Some(Err(error)) => return Ok(Worked::failed(record, &error.to_string())),
+            Some(Err(error)) => return Ok((self.failed(record, &error.to_string(), clients), false)),
             None => {
                 let late = "the invocation's time ended while Keycloak was read; nothing was sent. Give it more time";
-                return Ok(Worked::failed(record, late));
+                return Ok((self.failed(record, late, clients), false));
             }
         };
         let desired = self.mapping.desired(realm);
         let key = self.state_key();
         let mut state = match State::load(&self.place.files, &key).await {
             Ok(state) => state,
-            Err(error) => return Ok(Worked::failed(record, &error.to_string())),
+            Err(error) => return Ok((self.failed(record, &error.to_string(), clients), false)),
         };
         let planned = plan(&desired, &state, scope);
         record.plan = Some(planned.plan.hash().to_owned());
         if let Some(Obstacle { reason, is_guard }) = self.obstacle(&desired, &planned, &state, request) {
             // Who is not exported, and why, is told all the same: that may be what trips the guard.
             let settled = settle(&desired, &Applied::stopped(&desired, scope, reason));
-            return Ok(Worked { record, settled: Some(settled), guard_stopped: is_guard });
+            return Ok((self.worked(record, settled, clients), is_guard));
         }
         let apply = Apply {
             glean: &clients.glean,
@@ -359,29 +305,18 @@ impl Exporter {
             watch,
         };
         let applied = apply.run(planned, &mut state, deadline).boxed().await?;
-        let settled = settle(&desired, &applied);
-        Ok(Worked { record, settled: Some(settled), guard_stopped: false })
+        Ok((self.worked(record, settle(&desired, &applied), clients), false))
     }
 
-    /// Writes the reports and then the run's end.
-    async fn end(&self, worked: Worked, clients: &Clients, held: Held) -> Result<RunRecord, ExportError> {
-        let Worked { mut record, settled, .. } = worked;
-        let mut settled = settled.unwrap_or_default();
+    fn worked(&self, mut record: RunRecord, mut settled: Settled, clients: &Clients) -> Worked {
         let rows = std::mem::take(&mut settled.rows);
         self.finish(&mut record, settled, clients);
-        let files = &self.place.files;
-        let written = async {
-            record.reports.failed = report::put_failed(files, &record.id, &rows).await?;
-            record.reports.summary = Some(report::key(&record.id, report::SUMMARY));
-            report::put_summary(files, &record).await
-        };
-        if let Err(error) = written.await {
-            // What was sent stands; a repeat finds it so.
-            give_back(held).await;
-            return Err(error.into());
-        }
-        held.end(&record).await?;
-        Ok(record)
+        Worked { record, rows }
+    }
+
+    fn failed(&self, mut record: RunRecord, reason: &str, clients: &Clients) -> Worked {
+        record.fail(reason);
+        self.worked(record, Settled::default(), clients)
     }
 
     /// Fills in the record from what came of everyone.
@@ -397,28 +332,6 @@ impl Exporter {
     }
 }
 
-/// A run whose work is done, or could not be.
-struct Worked {
-    record: RunRecord,
-    settled: Option<Settled>,
-    guard_stopped: bool,
-}
-
-impl Worked {
-    fn failed(mut record: RunRecord, reason: &str) -> Self {
-        record.fail(reason);
-        Self { record, settled: None, guard_stopped: false }
-    }
-}
-
-/// Lets a repeat begin at once.
-async fn give_back(held: Held) {
-    let run = held.record().id.clone();
-    if let Err(error) = held.release().await {
-        tracing::warn!(run, %error, "the turn could not be given back; it lapses by itself");
-    }
-}
-
 /// Why a plan is not applied.
 struct Obstacle {
     reason: String,
@@ -431,24 +344,4 @@ fn stopped(tripped: &Tripped) -> String {
          `crosswalk export --allow-removals`, or invoke \
          the function once with {{\"allow_removals\": true}}. EXPORT_MAX_REMOVALS is the limit"
     )
-}
-
-fn log_end(record: &RunRecord) {
-    let counts = record.counts;
-    tracing::info!(
-        run = record.id,
-        state = record.state.as_str(),
-        read = counts.read,
-        created = counts.created,
-        updated = counts.updated,
-        unchanged = counts.unchanged,
-        rejected = counts.rejected,
-        conflict = counts.conflict,
-        failed = counts.failed,
-        skipped = counts.skipped,
-        deleted = counts.deleted.unwrap_or(0),
-        plan = record.plan.as_deref().unwrap_or(""),
-        reasons = record.reasons_line(),
-        "the export has ended"
-    );
 }

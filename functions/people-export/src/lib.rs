@@ -2,8 +2,7 @@
 //!
 //! The data's way: [`handler`] takes an event ([`event`]) → [`Exporter`] takes its turn ([`export`]) → [`keycloak`] reads
 //! the whole [`realm`] → [`mapping`] makes of it what Glean is to hold → [`plan`] compares that with what the last good
-//! run left ([`state`]) → the guard lets it pass → `apply` sends it by [`glean`] → the run's record (`outcome`) and
-//! [`report`].
+//! run left ([`state`]) → the guard lets it pass → `apply` sends it by [`glean`] → the run's record (`outcome`).
 //!
 //! Nothing is sent before the realm is read to its proven end and the guard has passed.
 
@@ -17,9 +16,8 @@ pub mod mapping;
 mod outcome;
 pub mod plan;
 pub mod realm;
-pub mod report;
 mod settings;
 pub mod state;
 
-pub use export::{DryRun, ExportError, ExportRequest, Exported, Exporter, Place, Watched};
-pub use settings::{ExportSettings, Kept, settings};
+pub use export::{DryRun, ExportError, ExportRequest, Exported, Exporter, Watched};
+pub use settings::{ExportSettings, settings};

@@ -3,8 +3,8 @@
 use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Deadline, Entropy, aws, logs};
-use crosswalk_people_export::export::Place;
 use crosswalk_people_export::{ExportSettings, Exporter, handler};
+use crosswalk_runs::Place;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crosswalk_reconcile::{Counts, Outcome, Reasons};
+use crosswalk_runs::report::Row;
 use crosswalk_runs::{Progress, RunRecord, RunState};
 
 use crate::apply::Applied;
-use crate::mapping::{Desired, Kind};
-use crate::report::Row;
+use crate::mapping::{Desired, Kind, LeftOut};
 
 /// Counts, reasons and the rows that a report names.
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ pub(crate) fn settle(desired: &Desired, applied: &Applied) -> Settled {
         settled.counts(left.kind).add(left.outcome);
         settled.reasons.add(&left.reason);
         settled.lacking |= left.outcome != Outcome::Skipped;
-        settled.rows.push(left.into());
+        settled.rows.push(row(left));
     }
     for row in &applied.failures {
         settled.reasons.add(&row.reason);
@@ -61,6 +61,16 @@ pub(crate) fn settle(desired: &Desired, applied: &Applied) -> Settled {
         settled.warnings.add(warning);
     }
     settled
+}
+
+fn row(left: &LeftOut) -> Row {
+    Row {
+        kind: left.kind.as_str(),
+        id: left.id.clone(),
+        name: left.name.clone(),
+        outcome: left.outcome,
+        reason: left.reason.clone(),
+    }
 }
 
 impl Settled {

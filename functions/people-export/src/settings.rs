@@ -1,11 +1,10 @@
 //! The function's settings: the source's, the mapping's, the target's, and where runs and state are kept.
 
-use std::path::PathBuf;
-
 use crosswalk_function_kit::logs;
 use crosswalk_function_kit::metrics::Metrics;
 use crosswalk_function_kit::settings::{Environment, Reader, Setting, SettingsError, merged};
 use crosswalk_reconcile::Limit;
+use crosswalk_runs::place::{self, Kept};
 
 use crate::glean::{self, GleanSettings};
 use crate::keycloak::{self, KeycloakSettings};
@@ -27,24 +26,11 @@ const MAX_USERS: Setting = Setting::optional(
     "export only so many people, and no teams; with a dry run or GLEAN_USE_BULK_INDEX=false alone, as a bulk upload would \
      delete everybody else",
 );
-const TABLE: Setting = Setting::optional(
-    "CROSSWALK_TABLE",
-    "the DynamoDB table that all functions share; needed unless CROSSWALK_STATE_DIR is set",
-);
-const BUCKET: Setting = Setting::optional(
-    "CROSSWALK_BUCKET",
-    "the bucket that takes the state, under state/, and the reports, under reports/; needed unless CROSSWALK_STATE_DIR is set",
-);
-const STATE_DIR: Setting = Setting::optional(
-    "CROSSWALK_STATE_DIR",
-    "a folder that takes runs, state and reports in the place of table and bucket; not on Lambda, whose disk is not kept",
-);
-
-const OWN: &[Setting] = &[MAX_REMOVALS, DRY_RUN, MAX_USERS, TABLE, BUCKET, STATE_DIR];
+const OWN: &[Setting] = &[MAX_REMOVALS, DRY_RUN, MAX_USERS];
 
 /// Every setting that the function reads, the log's included.
 pub fn settings() -> Vec<Setting> {
-    merged(&[keycloak::SETTINGS, glean::SETTINGS, mapping::SETTINGS, OWN, logs::SETTINGS])
+    merged(&[keycloak::SETTINGS, glean::SETTINGS, mapping::SETTINGS, OWN, place::SETTINGS, logs::SETTINGS])
 }
 
 /// The function's settings.
@@ -68,20 +54,6 @@ pub struct ExportSettings {
     pub metrics: Metrics,
 }
 
-/// Where runs, state and reports are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kept {
-    /// In AWS.
-    Aws {
-        /// The DynamoDB table: runs.
-        table: String,
-        /// The bucket: state and reports.
-        bucket: String,
-    },
-    /// In a folder.
-    Folder(PathBuf),
-}
-
 impl ExportSettings {
     /// Reads the environment.
     ///
@@ -99,30 +71,7 @@ impl ExportSettings {
         let max_removals = reader.parsed(&MAX_REMOVALS);
         let dry_run = reader.flag(&DRY_RUN);
         let max_users = reader.within(&MAX_USERS, 1..=usize::MAX, "at least 1");
-        let kept = match (reader.text(&STATE_DIR), reader.text(&TABLE), reader.text(&BUCKET)) {
-            (Some(_), _, _) if environment.is_lambda() => {
-                reader.problem(format!(
-                    "{} is set, but what a function writes to its disk is not kept; set {} and {}",
-                    STATE_DIR.name, TABLE.name, BUCKET.name
-                ));
-                None
-            }
-            (Some(folder), _, _) => Some(Kept::Folder(folder.into())),
-            (None, Some(table), Some(bucket)) => Some(Kept::Aws { table, bucket }),
-            (None, table, bucket) => {
-                let missing = [(table, TABLE), (bucket, BUCKET)].into_iter().filter(|(value, _)| value.is_none());
-                let names: Vec<_> = missing.map(|(_, setting)| setting.name).collect();
-                reader.problem(format!(
-                    "{} {} not set: set {} and {}, or {} to a folder",
-                    names.join(" and "),
-                    if names.len() == 1 { "is" } else { "are" },
-                    TABLE.name,
-                    BUCKET.name,
-                    STATE_DIR.name
-                ));
-                None
-            }
-        };
+        let kept = Kept::read(&mut reader, environment);
         let build = || {
             Some(Self {
                 keycloak: keycloak?,

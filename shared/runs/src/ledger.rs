@@ -109,7 +109,8 @@ impl Ledger {
     /// Takes `turn` for the run that `record` describes; `delivery` names the event or command. Of any number of workers
     /// that begin at once, one gets it.
     ///
-    /// A run that failed begins again, under the same id and with a fresh record. One whose worker is gone
+    /// A run that failed begins again, under the same id and with a fresh record; one that continues (its time was up)
+    /// keeps the record so far. One whose worker is gone
     /// is taken over: it keeps the record so far, and when it began.
     ///
     /// # Errors
@@ -270,18 +271,29 @@ impl Shared {
     }
 }
 
-/// The record of a run that begins, or begins again: nothing has come of it yet.
+/// The record of a run that begins: nothing has come of it yet.
 fn fresh(record: &RunRecord) -> RunRecord {
     let RunRecord { id, kind, source, started_at, dry_run, .. } = record;
     RunRecord { dry_run: *dry_run, ..RunRecord::begin(id, kind, source, *started_at) }
 }
 
-/// Whether the run is to begin again from nothing, rather than to be gone on with.
-fn begins_again(state: RunState) -> bool {
-    state == RunState::Failed
+/// What a run that ended becomes when it begins again, if it may: one that failed begins from nothing, one that continues
+/// keeps what its legs so far did, and when the first of them began.
+fn begun_again(ended: &RunRecord, fresh: &RunRecord) -> Option<RunRecord> {
+    match ended.state {
+        RunState::Failed => Some(fresh.clone()),
+        RunState::Partly if ended.continues => {
+            Some(RunRecord { state: RunState::Running, ended_at: None, continues: false, ..ended.clone() })
+        }
+        RunState::Running | RunState::Succeeded | RunState::Partly => None,
+    }
 }
 
 /// Whether the run has done what it could: its event, come again, is answered with what was done.
-fn is_done(state: RunState) -> bool {
-    matches!(state, RunState::Succeeded | RunState::Partly)
+fn is_done(record: &RunRecord) -> bool {
+    match record.state {
+        RunState::Succeeded => true,
+        RunState::Partly => !record.continues,
+        RunState::Running | RunState::Failed => false,
+    }
 }

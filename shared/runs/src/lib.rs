@@ -11,8 +11,10 @@
 //! # Turns
 //!
 //! Runs that exclude each other take turns in a [`Ledger`]: in the same table, or in a folder for who runs without AWS. What
-//! such a run leaves, [`files::Files`] keeps in the bucket or in the folder.
+//! such a run leaves, [`files::Files`] keeps in the bucket or in the folder. [`Place`] is the two together, as the settings
+//! say; [`event`] tells a schedule's event from one by hand, and [`report`] names who did not end as they should.
 
+pub mod event;
 pub mod files;
 mod keeper;
 mod lease;
@@ -20,7 +22,9 @@ mod ledger;
 mod listing;
 mod metrics;
 mod on_disk;
+pub mod place;
 mod record;
+pub mod report;
 pub mod run_id;
 pub mod spreadsheet;
 mod stored;
@@ -37,6 +41,7 @@ pub use keeper::Keeper;
 pub use lease::{Claim, Lease, RunError};
 pub use ledger::{Begin, Held, Ledger};
 pub use listing::Waited;
+pub use place::{Kept, Place, Worked};
 pub use record::{Progress, Reports, RunRecord, RunState, Traffic};
 
 /// Run records. Clones share one client.

@@ -92,6 +92,9 @@ pub struct RunRecord {
     /// The calls to each outside system (`keycloak`, `glean`); absent in the ways that do not count them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub traffic: BTreeMap<String, Traffic>,
+    /// It ended `partly` because its time was up, and its next leg goes on under the same id. Absent where it does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub continues: bool,
     /// The hash of the plan; absent in the ways that have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
@@ -129,6 +132,7 @@ impl RunRecord {
             warnings: Vec::new(),
             parts: BTreeMap::new(),
             traffic: BTreeMap::new(),
+            continues: false,
             plan: None,
         }
     }

@@ -95,6 +95,7 @@ impl Runs {
         set_if(!record.warnings.is_empty(), "warnings", value(&record.warnings)?);
         set_if(!record.parts.is_empty(), "parts", value(&record.parts)?);
         set_if(!record.traffic.is_empty(), "traffic", value(&record.traffic)?);
+        set_if(record.continues, "continues", value(record.continues)?);
         set_if(record.plan.is_some(), "plan", value(&record.plan)?);
         setting(self.under_fence(lease, ""), sets)
     }

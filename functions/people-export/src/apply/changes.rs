@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crosswalk_reconcile::{Fingerprint, Outcome};
+use crosswalk_runs::report::Row;
 use futures::{FutureExt, StreamExt, stream};
 
 use super::{Applied, Apply, Broke, Turn};
 use crate::glean::{self, SendError};
 use crate::mapping::Kind;
 use crate::plan::{Change, Planned, Step};
-use crate::report::Row;
 use crate::state::State;
 
 /// So many requests in a row without an answer are not the people's fault: the rest is not tried.
@@ -182,7 +182,7 @@ impl Apply<'_> {
         let what = if step.change == Change::Delete { "not deleted" } else { "not sent" };
         self.set(step, Outcome::Failed, applied);
         applied.failures.push(Row {
-            kind: step.kind,
+            kind: step.kind.as_str(),
             id: "".into(),
             name: step.key.clone(),
             outcome: Outcome::Failed,

@@ -25,7 +25,7 @@ fn settings(root: &str, connections: usize, page_size: usize) -> KeycloakSetting
 }
 
 fn secrets(root: &str) -> Secrets {
-    use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+    use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
     let credentials = Credentials::new("key", "secret", None, None, "test");
     let config = aws_config::SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())

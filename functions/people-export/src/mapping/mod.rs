@@ -54,12 +54,19 @@ pub enum Kind {
 }
 
 /// The word, as in JSON.
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Kind {
+    /// The word, as in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Person => "person",
             Self::Team => "team",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{Taken, begins_again, fresh, is_done};
+use super::{Taken, begun_again, fresh, is_done};
 use crate::ledger::folder::turn::{Taking, TurnFile};
 use crate::on_disk::{self, file_name};
 use crate::stored::broken_off;
@@ -93,7 +93,7 @@ impl Folder {
         let _gate = self.gate()?;
         let stood = self.read(&self.run_path(&kept.record.id))?;
         if let Some(stood) = &stood
-            && is_done(stood.record.state)
+            && is_done(&stood.record)
         {
             return Ok(Taken::Ended(stood.record.clone()));
         }
@@ -101,12 +101,15 @@ impl Folder {
             Taking::Ours(turn) => turn,
             Taking::Held { by } => return Ok(Taken::Busy { run: by, until: None }),
         };
-        if let Some(stood) = stood.filter(|stood| !begins_again(stood.record.state)) {
-            // It works under another turn: its settings have changed since.
-            if stood.turn != kept.turn && self.works(&stood)? {
+        if let Some(stood) = stood {
+            if let Some(record) = begun_again(&stood.record, &kept.record) {
+                kept.record = record;
+            } else if stood.turn != kept.turn && self.works(&stood)? {
+                // It works under another turn: its settings have changed since.
                 return Ok(Taken::Busy { run: stood.record.id, until: None });
+            } else {
+                kept.record = stood.record;
             }
-            kept.record = stood.record;
         }
         self.write(&kept)?;
         let record = kept.record.clone();

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{Taken, begins_again, fresh, is_done};
+use super::{Taken, begun_again, fresh, is_done};
 use crate::stored::{Stored, key, number, text, time};
 use crate::writes::{refused, setting};
 use crate::{Counts, Lease, Progress, RunError, RunRecord, RunState, Runs};
@@ -59,7 +59,7 @@ pub(super) async fn begin(
             (Some(turn), Some(run)) if turn.ticket == claim.ticket && run.held.ticket == claim.ticket => {
                 return Ok(claim.ours(turn.fence, run.held.fence, run.record.clone(), since));
             }
-            (_, Some(run)) if is_done(run.record.state) => {
+            (_, Some(run)) if is_done(&run.record) => {
                 return Ok(Taken::Ended(run.record.clone()));
             }
             (Some(turn), _) if turn.lease_until > now => {
@@ -136,9 +136,9 @@ impl ClaimOf<'_> {
             return Ok((record.clone(), 1, TransactWriteItem::builder().put(put).build()));
         };
         let fence = seen.held.fence + 1;
-        if begins_again(seen.record.state) {
-            let put = self.runs.beginning_again(record, &seen, self.delivery, &self.ticket)?;
-            return Ok((record.clone(), fence, TransactWriteItem::builder().put(put).build()));
+        if let Some(record) = begun_again(&seen.record, record) {
+            let put = self.runs.beginning_again(&record, &seen, self.delivery, &self.ticket)?;
+            return Ok((record, fence, TransactWriteItem::builder().put(put).build()));
         }
         let lease = Lease { run: seen.record.id.clone(), fence: seen.held.fence };
         let update = self.runs.taking_over(&lease, seen.held.lease_until, self.delivery, &self.ticket)?;

@@ -56,6 +56,12 @@ async fn a_run_that_failed_begins_again_from_nothing() {
 }
 
 #[tokio::test]
+async fn a_run_that_continues_is_gone_on_with() {
+    let (scene, _, _parent) = scene();
+    scenarios::a_run_that_continues_is_gone_on_with(&scene).await;
+}
+
+#[tokio::test]
 async fn a_released_run_is_gone_on_with_at_once() {
     let (scene, _, _parent) = scene();
     scenarios::a_released_run_is_gone_on_with_at_once(&scene).await;

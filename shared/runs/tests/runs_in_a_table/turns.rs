@@ -49,6 +49,11 @@ async fn a_run_that_failed_begins_again_from_nothing() {
 }
 
 #[tokio::test]
+async fn a_run_that_continues_is_gone_on_with() {
+    scenarios::a_run_that_continues_is_gone_on_with(&bed().await.scene()).await;
+}
+
+#[tokio::test]
 async fn a_released_run_is_gone_on_with_at_once() {
     scenarios::a_released_run_is_gone_on_with_at_once(&bed().await.scene()).await;
 }

@@ -203,6 +203,24 @@ pub(crate) async fn a_run_that_failed_begins_again_from_nothing(scene: &Scene) {
     assert_eq!(scene.get("run-1").await, bare);
 }
 
+pub(crate) async fn a_run_that_continues_is_gone_on_with(scene: &Scene) {
+    let held = scene.begin("run-1").await;
+    let first_leg = RunRecord { continues: true, ..ended(held.record(), RunState::Partly) };
+    held.end(&first_leg).await.unwrap();
+    assert_eq!(scene.get("run-1").await, first_leg);
+    scene.hand.forward(Duration::from_secs(90));
+
+    let held = scene.begin("run-1").await;
+    let second_leg = RunRecord { state: RunState::Running, ended_at: None, continues: false, ..first_leg.clone() };
+    assert_eq!(held.record(), &second_leg);
+    assert_eq!(scene.get("run-1").await, second_leg);
+    // Its end is the run's, and its event is then answered with what all legs did.
+    let told = ended(held.record(), RunState::Succeeded);
+    held.end(&told).await.unwrap();
+    assert_eq!(scene.get("run-1").await, told);
+    assert!(matches!(scene.try_begin("run-1").await, Begin::Ended(record) if record == told));
+}
+
 pub(crate) async fn a_released_run_is_gone_on_with_at_once(scene: &Scene) {
     let began = scene.record("run-1");
     let interval = Duration::from_millis(20);

@@ -11,9 +11,9 @@ use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_mapping_api::wire;
 use crosswalk_people_export::event::WAY;
-use crosswalk_people_export::export::Place;
 use crosswalk_people_export::glean::Mode;
 use crosswalk_people_export::{DryRun, ExportRequest, ExportSettings, Exported, Exporter};
+use crosswalk_runs::Place;
 use crosswalk_runs::{RunRecord, RunState, run_id};
 
 use crate::args::{ExportArgs, ModeArg};

@@ -8,8 +8,8 @@ use crosswalk_mapping_api::wire;
 use crosswalk_people_export::DryRun;
 use crosswalk_people_export::mapping::Kind;
 use crosswalk_people_export::plan::{Change, Step};
-use crosswalk_people_export::report::Row;
 use crosswalk_runs::files::Files;
+use crosswalk_runs::report::Row;
 use crosswalk_runs::{Counts, RunRecord};
 use indicatif::HumanCount;
 use serde::Serialize;
@@ -273,7 +273,13 @@ mod tests {
                 step("bo@example.org", Change::Delete),
                 Step { kind: Kind::Team, key: "t1".into(), change: Change::Update(Fingerprint::of(b"2")) },
             ]),
-            rows: vec![Row::from(&person("cy\u{1b}[31m"))],
+            rows: vec![Row {
+                kind: "person",
+                id: "1".into(),
+                name: "cy\u{1b}[31m".into(),
+                outcome: Outcome::Rejected,
+                reason: "no department".into(),
+            }],
             desired: Desired {
                 people: vec![Employee {
                     email: "ada@example.org".into(),

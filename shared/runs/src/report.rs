@@ -1,24 +1,23 @@
-//! The run's reports: who was not exported and why, and the record.
+//! A run's reports: who did not end as they should and why, and the record.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
 use crosswalk_reconcile::Outcome;
-use crosswalk_runs::RunRecord;
-use crosswalk_runs::files::{Files, FilesError};
-use crosswalk_runs::spreadsheet::guard;
 
-use crate::mapping::{Kind, LeftOut};
+use crate::RunRecord;
+use crate::files::{Files, FilesError};
+use crate::spreadsheet::guard;
 
-/// A person or team that is not in Glean as it should be.
+/// Somebody, or something, that did not end as it should.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Row {
-    /// A person or a team.
-    pub kind: Kind,
-    /// Keycloak's id; empty for somebody who is known by the state alone.
+    /// What it is: `person`, `team`, `mapping`, …
+    pub kind: &'static str,
+    /// The source's id; empty for somebody who is known by the state alone.
     pub id: Box<str>,
-    /// The username or e-mail, or the group's path or id.
+    /// How people know it: the username, the e-mail, a group's path, a DN, …
     pub name: String,
     /// Rejected, conflict, failed or skipped.
     pub outcome: Outcome,
@@ -33,24 +32,12 @@ impl fmt::Debug for Row {
     }
 }
 
-impl From<&LeftOut> for Row {
-    fn from(left: &LeftOut) -> Self {
-        Self {
-            kind: left.kind,
-            id: left.id.clone(),
-            name: left.name.clone(),
-            outcome: left.outcome,
-            reason: left.reason.clone(),
-        }
-    }
-}
-
 /// The key of a report.
 pub fn key(run: &str, name: &str) -> String {
     format!("reports/{run}/{name}")
 }
 
-/// The report of who is not in Glean as they should be.
+/// The report of who did not end as they should.
 pub const FAILED: &str = "failed.csv";
 /// The report of the run as a whole.
 pub const SUMMARY: &str = "summary.json";
@@ -85,8 +72,7 @@ fn csv(rows: &[Row]) -> Result<Vec<u8>, String> {
     let written = writer.write_record(["kind", "id", "name", "outcome", "reason"]).and_then(|()| {
         rows.iter().try_for_each(|row| {
             let Row { kind, id, name, outcome, reason } = row;
-            let kind = kind.to_string();
-            let cells = [&kind, &**id, name, outcome.as_str(), reason];
+            let cells = [*kind, &**id, name, outcome.as_str(), reason];
             writer.write_record(cells.map(|cell| guard(cell).into_owned()))
         })
     });
