@@ -9,8 +9,11 @@
 
 mod account;
 mod entry;
+pub mod people;
 mod person;
+pub mod plan;
 pub mod source;
+pub mod state;
 pub mod step;
 pub mod target;
 
