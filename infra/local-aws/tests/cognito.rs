@@ -6,7 +6,8 @@ use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cognitoidentityprovider::operation::admin_create_user::builders::AdminCreateUserFluentBuilder;
 use aws_sdk_cognitoidentityprovider::types::{
-    AttributeType, AuthFlowType, ChallengeNameType, ExplicitAuthFlowsType, MessageActionType, UserStatusType,
+    AliasAttributeType, AttributeType, AuthFlowType, ChallengeNameType, ExplicitAuthFlowsType, MessageActionType,
+    UserStatusType,
 };
 use crosswalk_local_aws::provision::{Names, provision};
 use crosswalk_local_aws::{LocalAws, Storage};
@@ -183,24 +184,104 @@ async fn users_are_listed_by_page_and_filter() {
     assert_eq!(code(custom), "InvalidParameterException");
 }
 
+/// Attributes of these names and values.
+fn attributes<const N: usize>(given: [(&str, &str); N]) -> Option<Vec<AttributeType>> {
+    Some(given.map(|(name, value)| AttributeType::builder().name(name).value(value).build().unwrap()).into())
+}
+
+impl Bed {
+    async fn update<const N: usize>(&self, name: &str, given: [(&str, &str); N]) -> String {
+        let update = self.client.admin_update_user_attributes().user_pool_id(&self.pool).username(name);
+        code(update.set_user_attributes(attributes(given)).send().await)
+    }
+
+    /// Who signs in with this name: their e-mail, and whether it is verified.
+    async fn who(&self, name: &str) -> Option<(String, String)> {
+        let found = self.client.admin_get_user().user_pool_id(&self.pool).username(name).send().await.ok()?;
+        let value = |name| attribute(found.user_attributes(), name).unwrap_or_default().to_owned();
+        Some((value("email"), value("email_verified")))
+    }
+}
+
 #[tokio::test]
 async fn attributes_change_and_an_email_in_use_does_not() {
     let bed = bed().await;
     bed.create("a@example.org").send().await.unwrap();
     bed.create("b@example.org").send().await.unwrap();
-    let change = |email: &str| {
-        let email = AttributeType::builder().name("email").value(email).build().unwrap();
-        bed.client
-            .admin_update_user_attributes()
-            .user_pool_id(&bed.pool)
-            .username("a@example.org")
-            .user_attributes(email)
-            .send()
-    };
-    assert_eq!(code(change("B@example.org").await), "AliasExistsException");
-    assert_eq!(code(change("c@example.org").await), "ok");
-    assert_eq!(code(change("d@example.org").await), "UserNotFoundException");
+    let verified = |email| [("email", email), ("email_verified", "true")];
+    assert_eq!(bed.update("a@example.org", verified("B@example.org")).await, "AliasExistsException");
+    assert_eq!(bed.update("a@example.org", verified("c@example.org")).await, "ok");
+    assert_eq!(bed.update("a@example.org", verified("d@example.org")).await, "UserNotFoundException");
     assert_eq!(code(bed.create("a@example.org").send().await), "ok");
+    assert_eq!(bed.update("a@example.org", [("given_name", "Ann")]).await, "ok");
+    assert_eq!(bed.update("a@example.org", [("given_name", "")]).await, "ok");
+    let found = bed.client.admin_get_user().user_pool_id(&bed.pool).username("a@example.org").send().await.unwrap();
+    assert_eq!(attribute(found.user_attributes(), "given_name"), None);
+}
+
+#[tokio::test]
+async fn an_email_that_is_not_verified_does_not_sign_in() {
+    let bed = bed().await;
+    bed.create("a@example.org").set_user_attributes(attributes([("email_verified", "true")])).send().await.unwrap();
+    assert_eq!(bed.update("a@example.org", [("email", "new@example.org")]).await, "ok");
+    assert_eq!(bed.who("new@example.org").await, None);
+    let unproven = Some(("new@example.org".to_owned(), "false".to_owned()));
+    assert_eq!(bed.who("a@example.org").await, unproven);
+    assert_eq!(code(bed.create("a@example.org").send().await), "UsernameExistsException");
+    assert_eq!(bed.update("a@example.org", [("email_verified", "true")]).await, "ok");
+    assert_eq!(bed.who("a@example.org").await, None);
+    assert!(bed.who("new@example.org").await.is_some());
+}
+
+#[tokio::test]
+async fn an_alias_moves_to_whoever_verifies_it_last() {
+    let bed = bed().await;
+    let pool = bed.client.create_user_pool().pool_name("aliases").alias_attributes(AliasAttributeType::Email);
+    let pool = pool.send().await.unwrap().user_pool.unwrap().id.unwrap();
+    let bed = Bed { pool, ..bed };
+    let verified = |email| [("email", email), ("email_verified", "true")];
+    for (name, email) in [("ann", "a@example.org"), ("bea", "b@example.org")] {
+        bed.create(name).set_user_attributes(attributes(verified(email))).send().await.unwrap();
+    }
+    let again = bed.create("cleo").set_user_attributes(attributes(verified("a@example.org"))).send().await;
+    assert_eq!(code(again), "UsernameExistsException");
+    // Two may hold it, unverified.
+    assert_eq!(bed.update("bea", [("email", "a@example.org")]).await, "ok");
+    assert_eq!(bed.who("ann").await, Some(("a@example.org".to_owned(), "true".to_owned())));
+    assert_eq!(bed.update("bea", [("email_verified", "true")]).await, "ok");
+    assert_eq!(bed.who("ann").await, Some(("a@example.org".to_owned(), "false".to_owned())));
+    let owner = bed.client.admin_get_user().user_pool_id(&bed.pool).username("a@example.org").send().await.unwrap();
+    assert_eq!(owner.username(), "bea");
+}
+
+#[tokio::test]
+async fn groups_are_made_once_and_joined_by_those_who_stand() {
+    let bed = bed().await;
+    let group = |name: &str| bed.client.create_group().user_pool_id(&bed.pool).group_name(name).send();
+    for name in ["staff", "guests", "readers"] {
+        assert_eq!(code(group(name).await), "ok");
+    }
+    assert_eq!(code(group("staff").await), "GroupExistsException");
+    assert_eq!(code(group("two words").await), "InvalidParameterException");
+    bed.create("zoe@example.org").send().await.unwrap();
+    let join = |name: &str, group: &str| {
+        let join = bed.client.admin_add_user_to_group().user_pool_id(&bed.pool);
+        join.username(name).group_name(group).send()
+    };
+    for name in ["staff", "guests", "staff"] {
+        assert_eq!(code(join("zoe@example.org", name).await), "ok");
+    }
+    assert_eq!(code(join("zoe@example.org", "nobody").await), "ResourceNotFoundException");
+    assert_eq!(code(join("nobody@example.org", "staff").await), "UserNotFoundException");
+    let list = bed.client.admin_list_groups_for_user().user_pool_id(&bed.pool).username("zoe@example.org");
+    let mut pages = list.limit(1).into_paginator().send();
+    let mut theirs = Vec::new();
+    while let Some(page) = pages.next().await {
+        theirs.push(page.unwrap().groups()[0].group_name().unwrap().to_owned());
+    }
+    assert_eq!(theirs, ["guests", "staff"]);
+    let all = bed.client.list_groups().user_pool_id(&bed.pool).limit(2).send().await.unwrap();
+    assert_eq!((all.groups().len(), all.next_token().is_some()), (2, true));
 }
 
 #[tokio::test]

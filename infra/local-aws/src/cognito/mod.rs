@@ -3,6 +3,7 @@
 
 mod attributes;
 mod filter;
+mod groups;
 mod operations;
 mod password;
 mod pool;
@@ -103,6 +104,10 @@ impl Cognito {
             "AdminDisableUser" => self.admin_enable_user(&input(body)?, false),
             "AdminEnableUser" => self.admin_enable_user(&input(body)?, true),
             "AdminDeleteUser" => self.admin_delete_user(&input(body)?),
+            "CreateGroup" => self.create_group(input(body)?),
+            "ListGroups" => self.list_groups(&input(body)?),
+            "AdminAddUserToGroup" => self.admin_add_user_to_group(&input(body)?),
+            "AdminListGroupsForUser" => self.admin_list_groups_for_user(&input(body)?),
             "ListUsers" => self.list_users(&input(body)?),
             "AdminInitiateAuth" | "InitiateAuth" => self.initiate_auth(&input(body)?),
             "AdminRespondToAuthChallenge" | "RespondToAuthChallenge" => self.respond_to_challenge(&input(body)?),

@@ -1,12 +1,13 @@
 //! A user pool: its users, found by username and by what the pool signs in with.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::attributes::{SchemaAttribute, listed};
+use super::groups::Group;
 use super::password::{HashedPassword, PasswordPolicy};
 use crate::json_protocol::ApiError;
 use crate::{ACCOUNT_ID, REGION, epoch_seconds};
@@ -43,6 +44,12 @@ pub(super) struct User {
     pub(super) password_until: Option<Timestamp>,
     pub(super) created: Timestamp,
     pub(super) modified: Timestamp,
+    /// The names of the groups that they are in.
+    #[serde(default)]
+    pub(super) groups: BTreeSet<String>,
+    /// Where people sign in by e-mail: the one that they still sign in with, while a changed one is not proven.
+    #[serde(default)]
+    pub(super) proven_email: Option<String>,
 }
 
 /// A user as a file has it.
@@ -76,6 +83,8 @@ pub(super) struct Pool {
     pub(super) admin_create_user: Value,
     pub(super) clients: Vec<AppClient>,
     pub(super) created: Timestamp,
+    #[serde(default)]
+    pub(super) groups: Vec<Group>,
     /// Username's key → user.
     #[serde(skip)]
     users: BTreeMap<String, User>,
@@ -112,6 +121,7 @@ impl From<NewPool> for Pool {
             admin_create_user: new.admin_create_user,
             clients: Vec::new(),
             created: new.created,
+            groups: Vec::new(),
             users: BTreeMap::new(),
             sign_in_names: HashMap::new(),
         }
@@ -129,9 +139,40 @@ impl Pool {
         !self.username_attributes.is_empty()
     }
 
+    /// E-mail and phone number are aliases when they are verified ("Customizing sign-in attributes" in the developer
+    /// guide).
     fn sign_in_keys(&self, user: &User) -> Vec<String> {
-        let names = self.username_attributes.iter().chain(&self.alias_attributes);
-        names.filter_map(|name| user.attributes.get(name)).map(|value| self.key(value)).collect()
+        let usernames = self.username_attributes.iter().filter_map(|name| match &user.proven_email {
+            Some(proven) if name == "email" => Some(proven),
+            _ => user.attributes.get(name),
+        });
+        let verified = |name: &String| {
+            name == "preferred_username"
+                || user.attributes.get(&format!("{name}_verified")).is_some_and(|verified| verified == "true")
+        };
+        let aliases = self.alias_attributes.iter().filter(|name| verified(name));
+        let aliases = aliases.filter_map(|name| user.attributes.get(name));
+        usernames.chain(aliases).map(|value| self.key(value)).collect()
+    }
+
+    /// Where people sign in by e-mail, they do so by the former one until a changed one is verified (aws-sdk-js's issue
+    /// 4308).
+    pub(super) fn keep_sign_in_email(&self, user: &mut User, before: Option<&User>) {
+        let by_email = self.username_attributes.iter().any(|name| name == "email");
+        let verified = user.attributes.get("email_verified").is_some_and(|verified| verified == "true");
+        user.proven_email = match before {
+            Some(before) if by_email && !verified => {
+                let former = before.proven_email.as_ref().or_else(|| before.attributes.get("email"));
+                former.filter(|former| user.attributes.get("email") != Some(former)).cloned()
+            }
+            _ => None,
+        };
+    }
+
+    /// Another account that signs in by a name of this one.
+    pub(super) fn other_with_its_names(&self, user: &User) -> Option<&User> {
+        let keys = self.sign_in_keys(user);
+        keys.iter().filter_map(|key| self.find(key)).find(|other| other.username != user.username)
     }
 
     /// Adds or replaces a user, and the names that they sign in with.
