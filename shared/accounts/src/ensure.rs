@@ -7,16 +7,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
 use aws_sdk_cognitoidentityprovider::error::SdkError;
-use aws_sdk_cognitoidentityprovider::types::{AttributeType, DeliveryMediumType, MessageActionType};
+use aws_sdk_cognitoidentityprovider::types::{DeliveryMediumType, MessageActionType};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use crosswalk_function_kit::retry::{Retries, retry};
 use crosswalk_function_kit::{Clock, Entropy, aws};
 use crosswalk_identity::Email;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
+use crate::attributes::Attributes;
+use crate::calls::Counters;
 use crate::errors::{AccountError, CREATE_USER, SET_PASSWORD, failure};
-use crate::find::{Account, AccountState};
+use crate::find::{Account, AccountState, LONGEST_USERNAME, too_long};
 use crate::one_at_a_time::OneAtATime;
 use crate::password::random_password;
 use crate::pool::{Pool, PoolCheck, Usernames};
@@ -47,33 +48,46 @@ pub(crate) struct Shared {
     pub(crate) pool_id: String,
     pub(crate) paces: Paces,
     pub(crate) pool: PoolCheck,
-    making: OneAtATime,
+    pub(crate) making: OneAtATime,
+    pub(crate) counters: Counters,
     clock: Clock,
     entropy: Entropy,
 }
 
 /// What AdminCreateUser came to.
-enum Creation {
+pub(crate) enum Creation {
     /// The account stands, under this username, without a permanent password.
     Made(String),
-    /// Somebody else's call was first; or one of ours, whose answer was lost.
-    Exists { perhaps_ours: bool },
+    /// Somebody else's call was first; or one of ours, whose answer was lost. It was asked for under this username.
+    Exists { perhaps_ours: bool, asked: String },
 }
 
 impl Accounts {
     /// Over a pool; nothing is called yet. The client's own retries are turned off: each attempt takes its place in the
     /// pace.
     pub fn new(client: &Client, settings: AccountsSettings, clock: Clock, entropy: Entropy) -> Self {
-        let config = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
+        let counters = Counters::default();
+        let config = client.config().to_builder().retry_config(RetryConfig::disabled()).interceptor(counters.clone());
         Self(Arc::new(Shared {
-            client: Client::from_conf(config),
+            client: Client::from_conf(config.build()),
             paces: settings.paces(),
             pool_id: settings.pool_id,
             pool: PoolCheck::default(),
             making: OneAtATime::default(),
+            counters,
             clock,
             entropy,
         }))
+    }
+
+    /// The pool's id.
+    pub fn pool_id(&self) -> &str {
+        &self.0.pool_id
+    }
+
+    /// The randomness that names are made of.
+    pub fn entropy(&self) -> &Entropy {
+        &self.0.entropy
     }
 
     /// Makes sure that a login with this e-mail stands: AdminGetUser; if absent AdminCreateUser (suppressed) and
@@ -89,12 +103,14 @@ impl Accounts {
         if let Some(account) = self.find_in(pool, email).await? {
             return self.repair(pool, email, &account, invited_until).await;
         }
-        match self.create(pool, email).await? {
+        let attributes =
+            Attributes { email: Some(email.key().into()), email_verified: Some(true), ..Attributes::default() };
+        match self.make(pool, &attributes, email, false).await? {
             Creation::Made(username) => {
-                self.set_password(pool, email, &username, &[CREATE_USER]).await?;
+                self.set_password(pool, &username, &[CREATE_USER], &[email.as_str()]).await?;
                 Ok(Ensured::Created)
             }
-            Creation::Exists { perhaps_ours } => {
+            Creation::Exists { perhaps_ours, .. } => {
                 let account = self.find_in(pool, email).await?.ok_or_else(|| AccountError::Busy {
                     step: CREATE_USER,
                     reason: "the account is said to exist, but is not found yet".to_owned(),
@@ -141,46 +157,49 @@ impl Accounts {
         if !self.is_stuck(account, invited_until) {
             return Ok(Ensured::Unchanged);
         }
-        self.set_password(pool, email, &account.username, &[]).await?;
+        self.set_password(pool, &account.username, &[], &[email.as_str()]).await?;
         Ok(Ensured::Repaired)
     }
 
-    async fn create(&self, pool: Pool, email: &Email) -> Result<Creation, AccountError> {
+    /// AdminCreateUser: suppressed, or with an invitation. `attributes` hold the e-mail in its key form.
+    pub(crate) async fn make(
+        &self,
+        pool: Pool,
+        attributes: &Attributes,
+        email: &Email,
+        invited: bool,
+    ) -> Result<Creation, AccountError> {
         let pool_id = &self.0.pool_id;
         let username = match pool.usernames {
             Usernames::Email => email.key().to_owned(),
             Usernames::Made => self.0.entropy.uuid().to_string(),
         };
+        if username.chars().count() > LONGEST_USERNAME {
+            return Err(too_long(CREATE_USER));
+        }
         // Of ours, as what is made without one may not fit a strict policy (ministack) or is no password at all (pools
-        // that also sign in by one-time codes). Nobody sees it.
+        // that also sign in by one-time codes). Nobody but one who is invited sees it.
         let temporary = random_password(pool.password, &self.0.entropy);
-        let mut request = self
+        let request = self
             .0
             .client
             .admin_create_user()
             .user_pool_id(pool_id)
             .username(&username)
-            .message_action(MessageActionType::Suppress)
-            .desired_delivery_mediums(DeliveryMediumType::Email);
-        for (name, value) in [("email", email.key()), ("email_verified", "true")] {
-            let attribute = AttributeType::builder().name(name).value(value).build();
-            request = request.user_attributes(attribute.map_err(|error| AccountError::Refused {
-                step: CREATE_USER,
-                reason: error.to_string(),
-                done: &[],
-            })?);
-        }
+            .set_message_action((!invited).then_some(MessageActionType::Suppress))
+            .desired_delivery_mediums(DeliveryMediumType::Email)
+            .set_user_attributes(Some(attributes.to_send(CREATE_USER)?));
         let answer_lost = AtomicBool::new(false);
-        let answer = retry(Retries::default(), aws::is_transient, async || {
-            self.0.paces.create_user.wait().await;
-            let request = request.clone().temporary_password(temporary.expose_secret());
-            let answer = request.send().await;
-            if answer.as_ref().is_err_and(may_have_been_done) {
-                answer_lost.store(true, Ordering::Relaxed);
-            }
-            answer
-        })
-        .await;
+        let answer = self
+            .call(Some(&self.0.paces.create_user), async || {
+                let request = request.clone().temporary_password(temporary.expose_secret());
+                let answer = request.send().await;
+                if answer.as_ref().is_err_and(may_have_been_done) {
+                    answer_lost.store(true, Ordering::Relaxed);
+                }
+                answer
+            })
+            .await;
         match answer {
             Ok(made) => {
                 let own = made.user.and_then(|user| user.username);
@@ -188,28 +207,29 @@ impl Accounts {
             }
             // The second one is the alias pool's, and not in the operation's model.
             Err(error) if matches!(aws::code(&error), Some("UsernameExistsException" | "AliasExistsException")) => {
-                Ok(Creation::Exists { perhaps_ours: answer_lost.into_inner() })
+                Ok(Creation::Exists { perhaps_ours: answer_lost.into_inner(), asked: username })
             }
-            Err(error) => Err(failure(CREATE_USER, &[], pool_id, Some(email), &error)),
+            Err(error) => Err(failure(CREATE_USER, &[], pool_id, &attributes.values(), &error)),
         }
     }
 
-    async fn set_password(
+    /// AdminSetUserPassword: permanent, random, known to nobody. `personal` is what no error may repeat.
+    pub(crate) async fn set_password(
         &self,
         pool: Pool,
-        email: &Email,
         username: &str,
         done: &'static [&'static str],
+        personal: &[&str],
     ) -> Result<(), AccountError> {
         let pool_id = &self.0.pool_id;
         let password = random_password(pool.password, &self.0.entropy);
-        let answer = retry(Retries::default(), aws::is_transient, async || {
-            self.0.paces.set_password.wait().await;
-            let request = self.0.client.admin_set_user_password().user_pool_id(pool_id).username(username);
-            request.password(password.expose_secret()).permanent(true).send().await
-        })
-        .await;
-        answer.map(|_| ()).map_err(|error| failure(SET_PASSWORD, done, pool_id, Some(email), &error))
+        let answer = self
+            .call(Some(&self.0.paces.set_password), || {
+                let request = self.0.client.admin_set_user_password().user_pool_id(pool_id).username(username);
+                request.password(password.expose_secret()).permanent(true).send()
+            })
+            .await;
+        answer.map(|_| ()).map_err(|error| failure(SET_PASSWORD, done, pool_id, personal, &error))
     }
 }
 

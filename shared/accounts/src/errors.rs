@@ -5,15 +5,20 @@ use std::error::Error;
 use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use crosswalk_function_kit::aws;
-use crosswalk_identity::Email;
 
 /// The calls, as errors name them.
 pub(crate) const DESCRIBE_POOL: &str = "DescribeUserPool";
 pub(crate) const GET_USER: &str = "AdminGetUser";
 pub(crate) const CREATE_USER: &str = "AdminCreateUser";
 pub(crate) const SET_PASSWORD: &str = "AdminSetUserPassword";
+pub(crate) const LIST_USERS: &str = "ListUsers";
+pub(crate) const UPDATE_USER: &str = "AdminUpdateUserAttributes";
+pub(crate) const DISABLE_USER: &str = "AdminDisableUser";
+pub(crate) const ENABLE_USER: &str = "AdminEnableUser";
+pub(crate) const DELETE_USER: &str = "AdminDeleteUser";
+pub(crate) const ADD_TO_GROUP: &str = "AdminAddUserToGroup";
 
-/// Why there is no account. No text holds the e-mail.
+/// Why there is no account, or why it is not as it should be. No text holds what the account was to hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccountError {
     /// The pool does not do; the message says how to mend it. Every row would fail: the run should stop.
@@ -39,6 +44,18 @@ pub enum AccountError {
         /// The calls that had changed something before it, in their order.
         done: &'static [&'static str],
     },
+    /// Another account holds the e-mail or username.
+    #[error("{step}: another account holds the e-mail or username")]
+    Taken {
+        /// The call.
+        step: &'static str,
+    },
+    /// The account is not there any more.
+    #[error("{step}: the account is gone")]
+    Gone {
+        /// The call.
+        step: &'static str,
+    },
 }
 
 impl AccountError {
@@ -50,7 +67,7 @@ impl AccountError {
     /// The calls that had changed something before the error, in their order.
     pub fn done(&self) -> &'static [&'static str] {
         match self {
-            Self::Pool(_) => &[],
+            Self::Pool(_) | Self::Taken { .. } | Self::Gone { .. } => &[],
             Self::Refused { done, .. } | Self::Busy { done, .. } => done,
         }
     }
@@ -69,13 +86,13 @@ pub(crate) fn failure<E>(
     step: &'static str,
     done: &'static [&'static str],
     pool_id: &str,
-    email: Option<&Email>,
+    personal: &[&str],
     error: &SdkError<E, HttpResponse>,
 ) -> AccountError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let reason = without(email, aws::explain(error));
+    let reason = without(personal, aws::explain(error));
     let done_before = after(done);
     match aws::code(error) {
         Some("ResourceNotFoundException") => AccountError::Pool(format!(
@@ -108,10 +125,51 @@ where
     }
 }
 
-/// Cognito repeats the username in some messages; reasons get logged.
-fn without(email: Option<&Email>, reason: String) -> String {
-    match email {
-        None => reason,
-        Some(email) => reason.replace(email.as_str(), "the e-mail").replace(email.key(), "the e-mail"),
+/// Cognito repeats the username and bad values in some messages; reasons get logged.
+fn without(personal: &[&str], mut reason: String) -> String {
+    for value in personal.iter().filter(|value| !value.is_empty()) {
+        let word = if value.contains('@') { "the e-mail" } else { "the value" };
+        for spelling in [value.to_ascii_lowercase(), value.to_lowercase().to_ascii_lowercase()] {
+            reason = replaced(&reason, &spelling, word);
+        }
+    }
+    reason
+}
+
+/// With a value (in lower case) replaced where it stands as a word of its own: a name may well be a part of an English word.
+fn replaced(text: &str, value: &str, word: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut from = 0;
+    // ASCII's lower case has the same length as its upper case, so places in the one are places in the other.
+    for (at, found) in text.to_ascii_lowercase().match_indices(value) {
+        let end = at + found.len();
+        let joined = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        if joined(text[..at].chars().next_back()) || joined(text[end..].chars().next()) {
+            continue;
+        }
+        kept.push_str(&text[from..at]);
+        kept.push_str(word);
+        from = end;
+    }
+    kept.push_str(&text[from..]);
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_repeat_no_value() {
+        let told = |values: &[&str], text: &str| without(values, text.to_owned());
+        assert_eq!(
+            told(&["Al", "O'Neil"], "Value 'Al' of O'Neil: Alas, Al."),
+            "Value 'the value' of the value: Alas, the value."
+        );
+        assert_eq!(
+            told(&["Zoe@Example.org"], "zoe@example.org is not Zoe@Example.org"),
+            "the e-mail is not the e-mail"
+        );
+        assert_eq!(told(&["", "Żółw"], "no żółw, no turtle"), "no the value, no turtle");
     }
 }

@@ -3,16 +3,14 @@
 use std::fmt;
 
 use aws_sdk_cognitoidentityprovider::types::UserStatusType;
-use crosswalk_function_kit::aws;
-use crosswalk_function_kit::retry::{Retries, retry};
 use crosswalk_identity::{Email, mask};
 
 use crate::ensure::Accounts;
-use crate::errors::{AccountError, GET_USER, failure};
+use crate::errors::{AccountError, GET_USER};
 use crate::pool::Pool;
 
 /// In characters (API model). Said here, because Cognito's own refusal repeats the e-mail.
-const LONGEST_USERNAME: usize = 128;
+pub(crate) const LONGEST_USERNAME: usize = 128;
 
 /// An account that stands.
 #[derive(Clone, PartialEq, Eq)]
@@ -75,34 +73,24 @@ impl Accounts {
     /// We make accounts under the e-mail's key form, so that is asked first; where case matters, another hand may have made
     /// one under the spelling that is given.
     pub(crate) async fn find_in(&self, pool: Pool, email: &Email) -> Result<Option<Account>, AccountError> {
-        if let Some(account) = self.get(email, email.key()).await? {
+        if let Some(account) = self.get(email.key()).await? {
             return Ok(Some(account));
         }
         if pool.case_sensitive && email.as_str() != email.key() {
-            return self.get(email, email.as_str()).await;
+            return self.get(email.as_str()).await;
         }
         Ok(None)
     }
 
-    async fn get(&self, email: &Email, spelling: &str) -> Result<Option<Account>, AccountError> {
+    async fn get(&self, spelling: &str) -> Result<Option<Account>, AccountError> {
         if spelling.chars().count() > LONGEST_USERNAME {
-            let reason = format!("Cognito takes e-mails of {LONGEST_USERNAME} characters at most");
-            return Err(AccountError::Refused { step: GET_USER, reason, done: &[] });
+            return Err(too_long(GET_USER));
         }
-        let pool_id = &self.0.pool_id;
-        let request = self.0.client.admin_get_user().user_pool_id(pool_id).username(spelling);
-        let answer = retry(Retries::default(), aws::is_transient, async || {
-            self.0.paces.get_user.wait().await;
-            request.clone().send().await
-        })
-        .await;
-        match answer {
-            Ok(user) => {
-                let state = AccountState::from(user.user_status());
-                Ok(Some(Account { state, enabled: user.enabled, username: user.username }))
-            }
-            Err(error) if aws::code(&error) == Some("UserNotFoundException") => Ok(None),
-            Err(error) => Err(failure(GET_USER, &[], pool_id, Some(email), &error)),
-        }
+        Ok(self.read(spelling).await?.map(|found| found.account))
     }
+}
+
+pub(crate) fn too_long(step: &'static str) -> AccountError {
+    let reason = format!("Cognito takes e-mails of {LONGEST_USERNAME} characters at most");
+    AccountError::Refused { step, reason, done: &[] }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use aws_sdk_cognitoidentityprovider::types::{AliasAttributeType, UserPoolType, UsernameAttributeType};
-use crosswalk_function_kit::aws;
-use crosswalk_function_kit::retry::{Retries, retry};
+use aws_sdk_cognitoidentityprovider::types::{
+    AliasAttributeType, UserPoolType, UsernameAttributeType, VerifiedAttributeType,
+};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -25,6 +25,10 @@ pub(crate) struct Pool {
     pub(crate) case_sensitive: bool,
     /// How long passwords are to be.
     pub(crate) password: PasswordLength,
+    /// Whether preferred_username is an alias. An account that is not confirmed is then refused one.
+    pub(crate) preferred_username_signs_in: bool,
+    /// Whether a changed e-mail waits for its proof.
+    pub(crate) keeps_unproven_emails_out: bool,
 }
 
 /// How an account's username is chosen.
@@ -66,8 +70,8 @@ impl Accounts {
     async fn describe(&self) -> Result<Pool, AccountError> {
         let pool_id = &self.0.pool_id;
         let request = self.0.client.describe_user_pool().user_pool_id(pool_id);
-        let answer = retry(Retries::default(), aws::is_transient, || request.clone().send()).await;
-        let answer = answer.map_err(|error| failure(DESCRIBE_POOL, &[], pool_id, None, &error))?;
+        let answer = self.call(None, || request.clone().send()).await;
+        let answer = answer.map_err(|error| failure(DESCRIBE_POOL, &[], pool_id, &[], &error))?;
         let pool = answer.user_pool.ok_or_else(|| {
             AccountError::Pool(format!("{DESCRIBE_POOL} told nothing of the user pool {pool_id}; try again"))
         })?;
@@ -92,12 +96,18 @@ fn read(pool_id: &str, pool: &UserPoolType) -> Result<Pool, AccountError> {
         usernames,
         case_sensitive: pool.username_configuration().is_none_or(|configuration| configuration.case_sensitive()),
         password: PasswordLength::of_policy(policy),
+        preferred_username_signs_in: pool.alias_attributes().contains(&AliasAttributeType::PreferredUsername),
+        keeps_unproven_emails_out: pool.user_attribute_update_settings().is_some_and(|settings| {
+            settings.attributes_require_verification_before_update().contains(&VerifiedAttributeType::Email)
+        }),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_cognitoidentityprovider::types::{PasswordPolicyType, UserPoolPolicyType, UsernameConfigurationType};
+    use aws_sdk_cognitoidentityprovider::types::{
+        PasswordPolicyType, UserAttributeUpdateSettingsType, UserPoolPolicyType, UsernameConfigurationType,
+    };
 
     use super::*;
 
@@ -108,17 +118,32 @@ mod tests {
             .username_attributes(UsernameAttributeType::PhoneNumber)
             .username_attributes(UsernameAttributeType::Email)
             .username_configuration(UsernameConfigurationType::builder().case_sensitive(false).build().unwrap())
+            .user_attribute_update_settings(
+                UserAttributeUpdateSettingsType::builder()
+                    .attributes_require_verification_before_update(VerifiedAttributeType::Email)
+                    .build(),
+            )
             .policies(UserPoolPolicyType::builder().password_policy(policy.clone()).build())
             .build();
         let expected = Pool {
             usernames: Usernames::Email,
             case_sensitive: false,
             password: PasswordLength::of_policy(Some(&policy)),
+            preferred_username_signs_in: false,
+            keeps_unproven_emails_out: true,
         };
         assert_eq!(read("p_1", &pool), Ok(expected));
-        let pool = UserPoolType::builder().alias_attributes(AliasAttributeType::Email).build();
-        let expected =
-            Pool { usernames: Usernames::Made, case_sensitive: true, password: PasswordLength::of_policy(None) };
+        let pool = UserPoolType::builder()
+            .alias_attributes(AliasAttributeType::Email)
+            .alias_attributes(AliasAttributeType::PreferredUsername)
+            .build();
+        let expected = Pool {
+            usernames: Usernames::Made,
+            case_sensitive: true,
+            password: PasswordLength::of_policy(None),
+            preferred_username_signs_in: true,
+            keeps_unproven_emails_out: false,
+        };
         assert_eq!(read("p_1", &pool), Ok(expected));
     }
 

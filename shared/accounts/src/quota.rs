@@ -34,9 +34,22 @@ const SET_PASSWORD: Setting = Setting::with_default(
     "the account's quota UserAccountRecovery (AdminSetUserPassword), in calls a second; AWS does not raise it",
 );
 
+const USER_LIST: Setting = Setting::with_default(
+    "CROSSWALK_COGNITO_USER_LIST_RPS",
+    "30",
+    "the account's quota UserList (ListUsers), in calls a second; AWS does not raise it",
+);
+const USER_UPDATE: Setting = Setting::with_default(
+    "CROSSWALK_COGNITO_USER_UPDATE_RPS",
+    "25",
+    "the account's quota UserUpdate (changing, disabling, enabling and deleting accounts, and adding them to groups), in \
+     calls a second; AWS does not raise it",
+);
+
 /// What [`AccountsSettings::from_env`] reads; the pool comes first, so that a function which can do without one may put its own
 /// wording there.
-pub const SETTINGS: &[Setting] = &[POOL, RESERVE, SHARERS, USER_READ, USER_CREATION, SET_PASSWORD];
+pub const SETTINGS: &[Setting] =
+    &[POOL, RESERVE, SHARERS, USER_READ, USER_CREATION, SET_PASSWORD, USER_LIST, USER_UPDATE];
 
 /// Which pool, and how fast each quota category may be used by this process.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,12 +73,17 @@ pub struct Quotas {
     pub user_creation: f64,
     /// UserAccountRecovery: AdminSetUserPassword. Not adjustable.
     pub set_password: f64,
+    /// UserList: ListUsers. Not adjustable.
+    pub user_list: f64,
+    /// UserUpdate: AdminUpdateUserAttributes, AdminDisableUser, AdminEnableUser, AdminDeleteUser and AdminAddUserToGroup,
+    /// all together. Not adjustable.
+    pub user_update: f64,
 }
 
 /// What every AWS account begins with.
 impl Default for Quotas {
     fn default() -> Self {
-        Self { user_read: 120.0, user_creation: 50.0, set_password: 30.0 }
+        Self { user_read: 120.0, user_creation: 50.0, set_password: 30.0, user_list: 30.0, user_update: 25.0 }
     }
 }
 
@@ -99,9 +117,16 @@ impl AccountsSettings {
             }
             Some(calls)
         };
-        let quotas = (quota(&USER_READ), quota(&USER_CREATION), quota(&SET_PASSWORD));
+        let quotas =
+            (quota(&USER_READ), quota(&USER_CREATION), quota(&SET_PASSWORD), quota(&USER_LIST), quota(&USER_UPDATE));
         let settings = (|| {
-            let quotas = Quotas { user_read: quotas.0?, user_creation: quotas.1?, set_password: quotas.2? };
+            let quotas = Quotas {
+                user_read: quotas.0?,
+                user_creation: quotas.1?,
+                set_password: quotas.2?,
+                user_list: quotas.3?,
+                user_update: quotas.4?,
+            };
             Some(Self { pool_id: pool_id?, reserve: reserve?, sharers: sharers?, quotas })
         })();
         reader.finish(settings)
@@ -118,6 +143,8 @@ impl AccountsSettings {
             get_user: pace(self.quotas.user_read),
             create_user: pace(self.quotas.user_creation),
             set_password: pace(self.quotas.set_password),
+            list_users: pace(self.quotas.user_list),
+            update_user: pace(self.quotas.user_update),
         }
     }
 }
@@ -128,6 +155,8 @@ pub(crate) struct Paces {
     pub(crate) get_user: Pace,
     pub(crate) create_user: Pace,
     pub(crate) set_password: Pace,
+    pub(crate) list_users: Pace,
+    pub(crate) update_user: Pace,
 }
 
 /// A call in a hundred seconds: with less, an import would seem to stand still.
@@ -180,12 +209,10 @@ mod tests {
     fn the_defaults_stay_under_the_quotas() {
         let settings = AccountsSettings::from_env(&environment(&[])).unwrap();
         assert_eq!(settings, AccountsSettings::for_pool("us-east-1_AbCdEfGhI"));
-        let shares = [settings.quotas.user_read, settings.quotas.user_creation, settings.quotas.set_password]
-            .map(|quota| settings.share_of(quota));
-        assert_eq!(shares, [57.5, 22.5, 12.5]);
         assert_eq!(
             format!("{:?}", settings.paces()),
-            "Paces { get_user: Pace(57.5/s), create_user: Pace(22.5/s), set_password: Pace(12.5/s) }"
+            "Paces { get_user: Pace(57.5/s), create_user: Pace(22.5/s), set_password: Pace(12.5/s), \
+             list_users: Pace(12.5/s), update_user: Pace(10/s) }"
         );
     }
 
@@ -204,9 +231,11 @@ mod tests {
     #[test]
     fn what_leaves_nothing_is_refused() {
         let told = problems(&[("CROSSWALK_COGNITO_RESERVE", "50")]);
-        assert_eq!(told.len(), 2, "{told:?}");
+        assert_eq!(told.len(), 4, "{told:?}");
         assert!(told[0].starts_with("CROSSWALK_COGNITO_USER_CREATION_RPS is 50"), "{told:?}");
         assert!(told[1].starts_with("CROSSWALK_COGNITO_SET_PASSWORD_RPS is 30"), "{told:?}");
+        assert!(told[2].starts_with("CROSSWALK_COGNITO_USER_LIST_RPS is 30"), "{told:?}");
+        assert!(told[3].starts_with("CROSSWALK_COGNITO_USER_UPDATE_RPS is 25"), "{told:?}");
         assert!(told[1].ends_with("lower CROSSWALK_COGNITO_RESERVE or CROSSWALK_COGNITO_SHARERS"), "{told:?}");
     }
 

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use crosswalk_function_kit::retry::Retries;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::Instant;
