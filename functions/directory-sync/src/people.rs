@@ -228,8 +228,8 @@ mod tests {
             entry("7", "k7", &["x", "g@example.org"], ""),
         ]);
         assert_eq!(people.people.iter().map(|person| &*person.key).collect::<Vec<_>>(), ["k1", "k7"]);
-        assert_eq!(*people.people[0].emails, ["a.l@example.org".into(), "ada@example.org".into()]);
-        assert_eq!(*people.people[1].emails, ["g@example.org".into()]);
+        assert_eq!(*people.people[0].emails, ["a.l@example.org", "ada@example.org"].map(Box::from));
+        assert_eq!(*people.people[1].emails, ["g@example.org"].map(Box::from));
         assert_eq!(
             reasons(&people),
             [
