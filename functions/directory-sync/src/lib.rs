@@ -8,16 +8,27 @@
 //! Nothing is written before both sides are read and the guard has passed.
 
 mod account;
+mod apply;
 mod entry;
+pub mod event;
+pub mod handler;
+pub mod keeping;
+mod mappings;
+mod noting;
+mod outcome;
 pub mod people;
 mod person;
 pub mod plan;
+mod settings;
 pub mod source;
 pub mod state;
 pub mod step;
+mod sync;
 pub mod target;
 
 pub use account::{Account, Field, Fields};
 pub use entry::Entry;
 pub use person::Person;
+pub use settings::{MappingSettings, SyncSettings, TargetSettings, settings};
 pub use step::Step;
+pub use sync::{DryRun, SyncError, SyncRequest, Synced, Syncer, Watched};

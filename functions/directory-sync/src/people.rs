@@ -39,14 +39,17 @@ pub struct LeftOut {
     pub detail: Option<String>,
 }
 
+/// Says why a username does not do, if it does not.
+pub type UsernameRule<'a> = Box<dyn Fn(&str) -> Option<String> + Sync + 'a>;
+
 /// What a target asks of people.
 pub struct Rules<'a> {
     /// Why a username does not do, if it does not.
-    pub username_problem: &'a (dyn Fn(&str) -> Option<String> + Sync),
+    pub username_problem: UsernameRule<'a>,
     /// Stands for how accounts are made of people: another one makes every person differ from what was applied.
     pub making: &'a str,
     /// Stands for which external ids are stored under which systems; none if none are.
-    pub mappings: Option<&'a str>,
+    pub mappings: Option<String>,
 }
 
 /// None of the entries has a key: rather a wrong setting or a missing right than a directory of nameless people.
@@ -165,7 +168,7 @@ fn person(entry: Entry, rules: &Rules<'_>) -> Option<Person> {
     let emails = emails.into_boxed_slice();
     let made_of = (rules.making, &emails, &username, &first_name, &last_name);
     let print = Fingerprint::of(&serde_json::to_vec(&made_of).ok()?);
-    let mapped = match rules.mappings {
+    let mapped = match &rules.mappings {
         Some(systems) if external_ids.iter().any(Option::is_some) => {
             Fingerprint::of(&serde_json::to_vec(&(systems, &username, &external_ids)).ok()?)
         }
@@ -205,7 +208,7 @@ mod tests {
         let mut snapshot = Snapshot::default();
         snapshot.page(entries).unwrap();
         let short = |username: &str| (username.len() < 3).then(|| "it is too short".to_owned());
-        let rules = Rules { username_problem: &short, making: "m", mappings: Some("nemo") };
+        let rules = Rules { username_problem: Box::new(short), making: "m", mappings: Some("nemo".to_owned()) };
         judge(snapshot.prove(Proof::EndOfResults).unwrap(), &rules).unwrap()
     }
 
@@ -228,8 +231,9 @@ mod tests {
             entry("7", "k7", &["x", "g@example.org"], ""),
         ]);
         assert_eq!(people.people.iter().map(|person| &*person.key).collect::<Vec<_>>(), ["k1", "k7"]);
-        assert_eq!(*people.people[0].emails, ["a.l@example.org", "ada@example.org"].map(Box::from));
-        assert_eq!(*people.people[1].emails, ["g@example.org"].map(Box::from));
+        let emails = |at: usize| people.people[at].emails.iter().map(|email| &**email).collect::<Vec<_>>();
+        assert_eq!(emails(0), ["a.l@example.org", "ada@example.org"]);
+        assert_eq!(emails(1), ["g@example.org"]);
         assert_eq!(
             reasons(&people),
             [
@@ -240,7 +244,7 @@ mod tests {
                 ("6", "enabled is neither true nor false"),
             ]
         );
-        assert_eq!(people.left_out[0].names, ["b@example.org".into(), Box::<str>::from("bob")]);
+        assert_eq!(people.left_out[0].names, ["b@example.org", "bob"].map(Box::<str>::from));
     }
 
     #[test]
@@ -266,7 +270,7 @@ mod tests {
     fn a_source_without_keys_is_a_wrong_setting() {
         let mut snapshot = Snapshot::default();
         snapshot.page(vec![entry("1", "", &["a@example.org"], "ada")]).unwrap();
-        let rules = Rules { username_problem: &|_| None, making: "m", mappings: None };
+        let rules = Rules { username_problem: Box::new(|_| None), making: "m", mappings: None };
         let told = judge(snapshot.prove(Proof::EndOfResults).unwrap(), &rules).unwrap_err();
         assert!(told.to_string().contains("none of the 1 entries"), "{told}");
     }

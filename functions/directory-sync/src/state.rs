@@ -9,7 +9,6 @@ use std::fmt;
 
 use bytes::Bytes;
 use crosswalk_reconcile::Fingerprint;
-use crosswalk_runs::files::{Files, FilesError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +21,6 @@ pub struct State {
     pub known: u64,
     /// The run that counted absences last: a repeat of it does not count again.
     pub counted_by: String,
-    /// Two people's e-mails that are being swapped: the first thing that the next run completes.
-    pub swap: Option<serde_json::Value>,
     /// The people, by the source's key.
     pub people: BTreeMap<Box<str>, Managed>,
 }
@@ -72,8 +69,6 @@ struct Head {
     known: u64,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     counted_by: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    swap: Option<serde_json::Value>,
 }
 
 /// A line: key, account, print, mapped, standing, absent.
@@ -82,54 +77,43 @@ struct Line<'a>(Cow<'a, str>, Option<Cow<'a, str>>, Cow<'a, str>, Cow<'a, str>, 
 
 const VERSION: u32 = 1;
 
-/// Where the state of a sync is kept.
-pub fn key(sync: &str) -> String {
-    format!("state/directory-sync/{sync}.txt")
+impl Managed {
+    /// An account of which nothing is certain but that it is ours.
+    pub fn created(account: Box<str>) -> Self {
+        Self { account: Some(account), ..Self::coming() }
+    }
+
+    /// An account that is about to be created.
+    pub fn coming() -> Self {
+        Self {
+            account: None,
+            print: Fingerprint::UNKNOWN,
+            mapped: Fingerprint::UNKNOWN,
+            standing: Standing::Active,
+            absent: None,
+        }
+    }
 }
 
 impl State {
-    /// The state that is kept; none before the first run.
-    ///
-    /// # Errors
-    /// It cannot be read, or is damaged.
-    pub async fn load(files: &Files, key: &str) -> Result<Option<Self>, FilesError> {
-        let Some(bytes) = files.get(key).await? else {
-            return Ok(None);
-        };
-        Self::parse(&bytes).map(Some).map_err(|problem| {
-            FilesError(format!(
-                "the state {key} in {files} {problem}. Restore it from an earlier version; without it the next run counts \
-                 as a first one, which adopts accounts by their e-mail and knows of nobody who left"
-            ))
-        })
-    }
-
-    /// Puts the state in the place of the earlier one.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub async fn save(&self, files: &Files, key: &str) -> Result<(), FilesError> {
-        let text = self.text().map_err(|error| FilesError(format!("the state {key} cannot be written: {error}")))?;
-        files.put(key, text, "text/plain; charset=utf-8").await
-    }
-
     /// How many accounts the sync has left active.
     pub fn active(&self) -> u64 {
         let active = |managed: &&Managed| managed.standing == Standing::Active && managed.account.is_some();
         self.people.values().filter(active).count() as u64
     }
 
-    fn text(&self) -> Result<Bytes, serde_json::Error> {
-        let Self { target, known, counted_by, swap, people } = self;
+    /// The text that is kept.
+    pub fn text(&self) -> Bytes {
+        let Self { target, known, counted_by, people } = self;
         let head = Head {
             version: VERSION,
             target: target.clone(),
             people: people.len(),
             known: *known,
             counted_by: counted_by.clone(),
-            swap: swap.clone(),
         };
-        let mut text = serde_json::to_vec(&head)?;
+        // Plain data always serialises.
+        let mut text = serde_json::to_vec(&head).unwrap_or_default();
         text.reserve(people.len() * 160);
         text.push(b'\n');
         for (key, managed) in people {
@@ -142,13 +126,17 @@ impl State {
                 *standing,
                 absent.map(|absent| (absent.runs, absent.since)),
             );
-            serde_json::to_writer(&mut text, &line)?;
+            let _ = serde_json::to_writer(&mut text, &line);
             text.push(b'\n');
         }
-        Ok(text.into())
+        text.into()
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, String> {
+    /// Reads the text.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "is not text")?;
         let (head, rest) = text.split_once('\n').ok_or("is cut short")?;
         let head: Head =
@@ -164,8 +152,8 @@ impl State {
         if people.len() != head.people || !text.ends_with('\n') {
             return Err("is cut short".to_owned());
         }
-        let Head { target, known, counted_by, swap, .. } = head;
-        Ok(Self { target, known, counted_by, swap, people })
+        let Head { target, known, counted_by, .. } = head;
+        Ok(Self { target, known, counted_by, people })
     }
 }
 
@@ -218,13 +206,12 @@ mod tests {
             target: "pool".to_owned(),
             known: 2,
             counted_by: "directory-sync-1".to_owned(),
-            swap: Some(serde_json::json!({"one": "1"})),
             people: [("k 1".into(), managed), ("k\n2".into(), left), ("k\u{2028}3".into(), coming)].into(),
         }
     }
 
     fn text(state: &State) -> String {
-        String::from_utf8(state.text().unwrap().to_vec()).unwrap()
+        String::from_utf8(state.text().to_vec()).unwrap()
     }
 
     #[test]
@@ -245,18 +232,5 @@ mod tests {
         }
         assert!(State::parse(text.replace("\"version\":1", "\"version\":2").as_bytes()).is_err());
         assert!(State::parse(text.replacen("active", "asleep", 1).as_bytes()).is_err());
-    }
-
-    #[tokio::test]
-    async fn a_damaged_state_says_what_to_do() {
-        let folder = tempfile::tempdir().unwrap();
-        let files = Files::Folder(folder.path().to_owned());
-        let key = key("staff");
-        assert_eq!(State::load(&files, &key).await.unwrap(), None);
-        state().save(&files, &key).await.unwrap();
-        assert_eq!(State::load(&files, &key).await.unwrap(), Some(state()));
-        files.put(&key, Bytes::from_static(b"{}"), "text/plain").await.unwrap();
-        let told = State::load(&files, &key).await.unwrap_err().to_string();
-        assert!(told.contains("staff.txt") && told.contains("Restore it"), "{told}");
     }
 }

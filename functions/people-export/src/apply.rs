@@ -149,7 +149,7 @@ impl Apply<'_> {
     ) -> Result<Applied, ExportError> {
         let mut applied = Applied::begin(self.desired, self.scope);
         let mut changes = Changes::default();
-        let worked = in_time(deadline, self.send(&mut planned, state, &mut applied, &mut changes).boxed()).await;
+        let worked = deadline.in_time(LAST, self.send(&mut planned, state, &mut applied, &mut changes).boxed()).await;
         if self.held.lost().is_cancelled() {
             return Err(RunError::Lost { run: self.held.record().id.clone() }.into());
         }
@@ -196,7 +196,7 @@ impl Apply<'_> {
 
     /// Has Glean process what was sent now. It does so by itself in some hours, so a failure is worth a warning.
     async fn process_all(&self, deadline: Deadline, applied: &mut Applied) {
-        let error = match within(deadline, RECORD, self.glean.process_all()).await {
+        let error = match deadline.in_time(RECORD, self.glean.process_all()).await {
             Some(Ok(())) => return,
             Some(Err(error)) => error.to_string(),
             None => "Glean did not answer to processallemployeesandteams before the invocation's time ended".to_owned(),
@@ -227,17 +227,5 @@ struct Turn<'a>(&'a Held);
 impl Confirm for Turn<'_> {
     async fn confirm(&self) -> Result<(), String> {
         self.0.confirm().await.map_err(|error| error.to_string())
-    }
-}
-
-/// Works until [`LAST`] is left of the invocation's time; none if it was not enough.
-pub(crate) async fn in_time<T>(deadline: Deadline, work: impl Future<Output = T>) -> Option<T> {
-    within(deadline, LAST, work).await
-}
-
-async fn within<T>(deadline: Deadline, margin: Duration, work: impl Future<Output = T>) -> Option<T> {
-    match deadline.left() {
-        Some(left) => tokio::time::timeout(left.saturating_sub(margin), work).await.ok(),
-        None => Some(work.await),
     }
 }

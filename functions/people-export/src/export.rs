@@ -271,7 +271,7 @@ impl Exporter {
             held.tell(Progress { rows: reading.users, ..Progress::default() }, Counts::default());
             watch(Watched::Reading(reading));
         };
-        let read = apply::in_time(deadline, clients.keycloak.read(&self.mapping.wanted(), &reading).boxed()).await;
+        let read = deadline.in_time(LAST, clients.keycloak.read(&self.mapping.wanted(), &reading).boxed()).await;
         let realm = match read {
             Some(Ok(realm)) => realm,
             Some(Err(error)) => return Ok((self.failed(record, &error.to_string(), clients), false)),

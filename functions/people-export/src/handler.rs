@@ -5,7 +5,7 @@ use crosswalk_function_kit::{Deadline, Entropy};
 use crosswalk_runs::RunState;
 use serde_json::{Value, json};
 
-use crate::apply::in_time;
+use crate::apply::LAST;
 use crate::event::Event;
 use crate::export::{Exported, Exporter};
 
@@ -18,7 +18,7 @@ use crate::export::{Exported, Exporter};
 pub async fn handle(exporter: &Exporter, event: Value, entropy: &Entropy, deadline: Deadline) -> anyhow::Result<Value> {
     let Event { request, dry_run } = Event::read(event, entropy).map_err(|problem| anyhow!(problem))?;
     if dry_run || exporter.settings().dry_run {
-        let planned = in_time(deadline, exporter.dry_run(&request, &|_| {})).await;
+        let planned = deadline.in_time(LAST, exporter.dry_run(&request, &|_| {})).await;
         let planned = planned.context("the invocation's time ended while the realm was read; give it more")??;
         return Ok(json!({
             "run": planned.record,

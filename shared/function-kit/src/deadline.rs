@@ -37,6 +37,14 @@ impl Deadline {
         self.0.is_some_and(|end| end.saturating_duration_since(Instant::now()) < margin)
     }
 
+    /// Works until `margin` is left; none if that was not enough.
+    pub async fn in_time<T>(self, margin: Duration, work: impl Future<Output = T>) -> Option<T> {
+        match self.left() {
+            Some(left) => tokio::time::timeout(left.saturating_sub(margin), work).await.ok(),
+            None => Some(work.await),
+        }
+    }
+
     /// What is left, if an end is known.
     pub fn left(&self) -> Option<Duration> {
         self.0.map(|end| end.saturating_duration_since(Instant::now()))
@@ -57,6 +65,17 @@ mod tests {
         assert_eq!(Deadline::NONE.earlier(Duration::from_secs(11)), Deadline::NONE);
         tokio::time::advance(Duration::from_secs(15)).await;
         assert!(deadline.is_near(Duration::from_secs(20)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_is_broken_off_in_time() {
+        let work = async |seconds| tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let (margin, began) = (Duration::from_secs(4), Instant::now());
+        let deadline = Deadline::within(Duration::from_secs(10));
+        assert_eq!(deadline.in_time(margin, work(5)).await, Some(()));
+        assert_eq!(deadline.in_time(margin, work(5)).await, None);
+        assert_eq!(began.elapsed().as_secs(), 6);
+        assert_eq!(Deadline::NONE.in_time(margin, work(3600)).await, Some(()));
     }
 
     #[test]

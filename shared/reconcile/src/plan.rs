@@ -39,6 +39,11 @@ impl<A: Action> Plan<A> {
         &self.actions
     }
 
+    /// The same, given away.
+    pub fn into_actions(self) -> Vec<A> {
+        self.actions
+    }
+
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.actions.is_empty()

@@ -158,7 +158,7 @@ impl<'a> Planner<'a> {
     fn person(&mut self, person: &'a Person) {
         match self.actual.find(person) {
             Found::Known(account, managed) => self.known(person, account, managed),
-            Found::Ours(account) => self.take(person, account, What::Complete),
+            Found::Ours(account) => self.ours(person, account),
             Found::Unmanaged(_) if !person.enabled => self.skip(
                 person,
                 "disabled in the source at first sight; the account with its e-mail is not managed, and left as it is",
@@ -230,6 +230,13 @@ impl<'a> Planner<'a> {
             return;
         }
         self.push(person, account, what, changes, active);
+    }
+
+    /// The account was created, but the run broke off before that was noted.
+    fn ours(&mut self, person: &'a Person, account: &'a Account) {
+        let managed = Managed::created(account.id.clone());
+        self.next.people.insert(person.key.clone(), managed.clone());
+        self.known(person, account, &managed);
     }
 
     /// The account was found, and is to be managed under the person's key.

@@ -1,5 +1,6 @@
 //! Where the accounts stand: a Cognito user pool, or the database of an Invenio instance.
 
+pub mod bundle;
 pub mod cognito;
 pub mod invenio;
 
@@ -10,22 +11,19 @@ use crosswalk_runs::Traffic;
 use tokio::sync::mpsc;
 
 use crate::{Account, Fields, Person, Step};
+pub use bundle::Bundle;
 use cognito::CognitoTarget;
 use invenio::InvenioTarget;
 
 /// Where the accounts stand. Made by each run for itself: what it counts is this run's.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one a run")]
 pub enum Target {
     /// A Cognito user pool.
     Cognito(CognitoTarget),
     /// An Invenio instance.
     Invenio(InvenioTarget),
 }
-
-/// Steps that depend on each other, in the order in which they are to be taken; most often a single one. Where two or more
-/// wait for each other (`Step::after`), names pass between their people: they are done as one, or not at all.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bundle(pub Vec<Step>);
 
 /// What came of one step.
 #[derive(Debug)]
