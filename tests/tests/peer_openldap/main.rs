@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crosswalk_directory_sync::Entry;
 use crosswalk_directory_sync::source::ldap::{self, LdapSettings};
@@ -17,6 +17,7 @@ use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::settings::Environment;
 use proxy::{Fault, Proxy};
 use serde_json::Value;
+use tokio::time::Instant;
 
 /// The server, and what is in it.
 struct Server {
@@ -29,9 +30,10 @@ struct Server {
 
 impl Server {
     fn of_environment() -> Self {
-        let named = |name: &str| match std::env::var(name) {
-            Ok(value) => value,
-            Err(_) => panic!("{name} is not set: start this test by `tests/peers/run openldap`"),
+        let environment = Environment::of_process();
+        let named = |name: &str| match environment.get(name) {
+            Some(value) => value.to_owned(),
+            None => panic!("{name} is not set: start this test by `tests/peers/run openldap`"),
         };
         Self {
             ldap: named("CROSSWALK_TEST_LDAP"),

@@ -115,7 +115,7 @@ fn message(buffer: &[u8]) -> Option<&[u8]> {
 
 fn header(buffer: &[u8]) -> Option<(usize, usize)> {
     match usize::from(*buffer.get(1)?) {
-        length @ 0..0x80 => Some((2, length)),
+        length @ ..=0x7f => Some((2, length)),
         bytes => {
             let bytes = buffer.get(2..2 + bytes - 0x80)?;
             Some((2 + bytes.len(), bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte))))

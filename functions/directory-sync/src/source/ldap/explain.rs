@@ -123,6 +123,8 @@ fn io_failure(step: Step, error: &io::Error) -> String {
                 .to_owned()
         }
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => LOST.to_owned(),
+        // What tokio's framing says of a message that is not whole.
+        _ if error.to_string() == "bytes remaining on stream" => LOST.to_owned(),
         _ if error.to_string().contains("lookup address") => "its name cannot be resolved".to_owned(),
         _ => error.to_string(),
     }

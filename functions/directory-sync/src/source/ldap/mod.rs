@@ -26,6 +26,8 @@ mod explain;
 mod key;
 mod search;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 /// How long the farewell may take, once all is read.
@@ -109,36 +111,4 @@ fn told(settings: &LdapSettings, failure: Failure) -> ReadError {
         Failure::Told(step, why) => (step, why.to_owned()),
     };
     ReadError::Source(format!("{} was not read: {step}, {why}", settings.server()))
-}
-
-#[cfg(test)]
-mod tests {
-    use aws_config::SdkConfig;
-    use crosswalk_function_kit::secrets::SecretSource;
-    use crosswalk_function_kit::settings::Environment;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn an_anonymous_bind_is_refused_before_anything_is_sent() {
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let environment = Environment::from_iter([
-            ("LDAP_SERVER", format!("ldap://{}", listener.local_addr().unwrap()).as_str()),
-            ("LDAP_BIND_USER_DN", "cn=sync,dc=example,dc=org"),
-            ("LDAP_BIND_PASSWORD", "hunter2"),
-            ("LDAP_BASE_DN", "ou=people,dc=example,dc=org"),
-        ]);
-        let settings = LdapSettings::from_env(&environment, &[]).unwrap();
-        let empty = SecretSource::Value(SecretString::from(""));
-        let secrets = Secrets::new(&SdkConfig::builder().build());
-        for settings in [
-            LdapSettings { bind_password: empty, ..settings.clone() },
-            LdapSettings { bind_dn: String::new(), ..settings },
-        ] {
-            let told = read(&settings, &secrets, Deadline::NONE, &|_| {}).await.unwrap_err().to_string();
-            assert!(told.contains("anonymous bind"), "{told}");
-        }
-        let nobody = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
-        assert!(nobody.is_err(), "the server was connected to");
-    }
 }
