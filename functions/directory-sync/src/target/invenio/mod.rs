@@ -42,7 +42,7 @@ const TO_ANSWER: Duration = Duration::from_secs(60);
 
 /// An instance's database.
 pub struct InvenioTarget {
-    options: PgConnectOptions,
+    options: Box<PgConnectOptions>,
     id: String,
     shape: Shape,
     preferences: String,
@@ -83,7 +83,7 @@ impl InvenioTarget {
         };
         let shape = database::shape(&mut connection, &id, &counts).boxed().await?;
         Ok(Self {
-            options,
+            options: Box::new(options),
             id,
             shape,
             preferences: settings.preferences.clone(),
