@@ -26,7 +26,10 @@ pub(crate) type Results = BTreeMap<String, Result<Applied, Failure>>;
 
 /// A variable that the peer's script sets.
 pub(crate) fn given(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `tests/peers/run invenio`"))
+    match Environment::of_process().get(name) {
+        Some(value) => value.to_owned(),
+        None => panic!("{name} is not set: run `tests/peers/run invenio`"),
+    }
 }
 
 /// The URI of another database of the same server.

@@ -1,10 +1,10 @@
 //! How many statements, and how much memory, many people take.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use crosswalk_directory_sync::Field;
 use crosswalk_directory_sync::target::Bundle;
+use tokio::time::Instant;
 
 use crate::bed::{Bed, create, update};
 
