@@ -266,11 +266,14 @@ impl SyncSettings {
         source.into_iter().flatten().chain(target).collect()
     }
 
-    /// Whether a run needs an AWS beside its place: for the target, for mappings, or for a secret.
+    /// Whether a run writes to an AWS beside its place: to a user pool, or mappings.
+    pub fn writes_to_aws(&self) -> bool {
+        matches!(self.target, TargetSettings::Cognito { .. }) || self.mappings.is_some()
+    }
+
+    /// Whether a run needs an AWS beside its place: to write to it, or for a secret.
     pub fn needs_aws(&self) -> bool {
-        matches!(self.target, TargetSettings::Cognito { .. })
-            || self.mappings.is_some()
-            || self.secrets().iter().any(|secret| matches!(secret, SecretSource::Id(_)))
+        self.writes_to_aws() || self.secrets().iter().any(|secret| matches!(secret, SecretSource::Id(_)))
     }
 }
 

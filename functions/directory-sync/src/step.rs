@@ -94,42 +94,50 @@ impl Action for Step {
     }
 }
 
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = match &self.what {
-            What::Update => "update",
-            What::Adopt => "adopt",
-            What::Rekey { .. } => "rekey",
-            What::Complete => "complete",
-            What::Create => "create",
-            What::Deactivate { .. } => "deactivate",
-            What::Delete => "delete",
-        };
-        write!(f, "{word} {}", self.key)?;
+impl What {
+    /// The word, as a plan shows it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Update => "update",
+            Self::Adopt => "adopt",
+            Self::Rekey { .. } => "rekey",
+            Self::Complete => "complete",
+            Self::Create => "create",
+            Self::Deactivate { .. } => "deactivate",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+impl Step {
+    /// What is done, and a line for each field that changes and for each step that comes before. A name may hold a line
+    /// break: whoever prints the lines sees to it.
+    pub fn lines(&self) -> Vec<String> {
+        let mut first = format!("{} {}", self.what.word(), self.key);
         match &self.what {
-            What::Rekey { from } => write!(f, " (was {from})")?,
-            What::Deactivate { why: Why::Disabled } => write!(f, " (disabled in the source)")?,
-            What::Deactivate { why: Why::Absent } => write!(f, " (absent)")?,
-            _ => {}
+            What::Rekey { from } => first.push_str(&format!(" (was {from})")),
+            What::Deactivate { why: Why::Disabled } => first.push_str(" (disabled in the source)"),
+            What::Deactivate { why: Why::Absent } => first.push_str(" (absent)"),
+            What::Update | What::Adopt | What::Complete | What::Create | What::Delete => {}
         }
         if let Some(account) = &self.account {
-            write!(f, ", account {account}")?;
+            first.push_str(&format!(", account {account}"));
         }
-        match (self.active, &self.what) {
-            (Some(true), _) => write!(f, ", reactivated")?,
-            (Some(false), What::Deactivate { .. } | What::Delete) | (None, _) => {}
-            (Some(false), _) => write!(f, ", deactivated")?,
+        if self.active == Some(true) {
+            first.push_str(", reactivated");
         }
-        for Change { field, old, new } in &self.changes {
-            match old {
-                Some(old) => write!(f, "\n    {field}: {old} => {new}")?,
-                None => write!(f, "\n    {field}: {new}")?,
-            }
-        }
-        for key in &self.after {
-            write!(f, "\n    after {key}")?;
-        }
-        Ok(())
+        let changes = self.changes.iter().map(|Change { field, old, new }| match old {
+            Some(old) => format!("    {field}: {old} => {new}"),
+            None => format!("    {field}: {new}"),
+        });
+        let after = self.after.iter().map(|key| format!("    after {key}"));
+        std::iter::once(first).chain(changes).chain(after).collect()
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.lines().join("\n"))
     }
 }
 

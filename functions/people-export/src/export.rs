@@ -10,6 +10,7 @@ use crosswalk_runs::{Begin, Counts, Held, Place, Progress, ReasonCount, RunError
 use futures::FutureExt;
 use jiff::Timestamp;
 
+use crate::ExportSettings;
 use crate::apply::{Applied, Apply, LAST};
 use crate::event::WAY;
 use crate::glean::{Glean, Mode};
@@ -18,7 +19,6 @@ use crate::mapping::{Desired, Kind, Mapping};
 use crate::outcome::{Settled, settle};
 use crate::plan::{Planned, Scope, Step, plan};
 use crate::state::{self, State};
-use crate::{ExportSettings, apply};
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]

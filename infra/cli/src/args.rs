@@ -24,13 +24,19 @@ Pass people on, from Keycloak to Glean; no AWS is needed:
   crosswalk export --dry-run        the plan; changes nothing
   crosswalk export
 
+Keep accounts in step with a directory or a database; with Invenio no AWS is needed:
+  crosswalk settings directory-sync --env > sync.env     fill it in
+  set -a; . ./sync.env; set +a
+  crosswalk sync --dry-run          the plan; changes nothing
+  crosswalk sync
+
 Ask:
   crosswalk ids find nemo 12345     who is NEMO user 12345?
   crosswalk ids list alice          under which ids is alice known?
-  crosswalk runs                    the latest imports and exports
+  crosswalk runs                    the latest imports, exports and syncs
 
 Exit codes: 0 all is as wanted; 1 it ran, and something is not (rows that were not imported,
-people who were not exported, a conflict, nothing found); 2 it could not run.";
+people who were not exported or synced, a conflict, nothing found); 2 it could not run.";
 
 /// One literal, for `concat!`. Not broken into lines: the help wraps it.
 macro_rules! which_aws {
@@ -60,10 +66,10 @@ could not run.
 /// One literal, for `concat!`.
 macro_rules! where_kept {
     () => {
-        "Runs, the state (what the last good run left in Glean) and reports are kept with --aws in your account's table \
-         and bucket; else in the folder --state or CROSSWALK_STATE_DIR; else in the AWS of AWS_ENDPOINT_URL; else in \
-         the folder people-export inside --dir. A running `crosswalk up` is not looked for: the state must not depend \
-         on it."
+        "Runs, the state (what the last good run left in the target) and reports are kept with --aws in your account's \
+         table and bucket; else in the folder --state or CROSSWALK_STATE_DIR; else in the AWS of AWS_ENDPOINT_URL; else \
+         in a folder named after the function (people-export, directory-sync) inside --dir. A running `crosswalk up` is \
+         not looked for: the state must not depend on it."
     };
 }
 
@@ -84,6 +90,29 @@ upload that is under way stays unfinished, by which nobody is deleted, and the n
 Exit code 0: done (who is left out by policy, such as service accounts, counts as done); 1: it ended, and some people or \
 teams were rejected, in conflict or failed, or with --dry-run the guard would stop the run; 2: it could not run, it \
 failed, or another run has the turn.
+
+",
+    where_kept!()
+);
+
+const SYNC_HELP: &str = concat!(
+    "\
+Examples:
+  crosswalk settings directory-sync --env > sync.env     fill it in, and chmod 600 it
+  set -a; . ./sync.env; set +a
+  crosswalk sync --dry-run               the plan, and what the guard says; writes nothing
+  crosswalk sync --plan-hash H           just the plan that a dry run printed, or nothing
+  crosswalk sync
+  crosswalk sync --allow-removals        once, where the guard has stopped a run that is right
+  crosswalk runs ID --report failed      who is not as the source has them, and why
+
+Nothing is changed before both sides were read to their proven end and the guard has passed. Who is absent from the source \
+is deactivated after SYNC_ABSENT_RUNS complete runs. Ctrl-C and TERM end it at once: what was done stands, and the next \
+run goes on.
+
+Exit code 0: everybody is as the source has them (who is left out by policy counts as that); 1: it ended, and some were \
+rejected, in conflict or failed, or with --dry-run something would stop the run; 2: it could not run, it failed, or \
+another run has the turn.
 
 ",
     where_kept!()
@@ -112,8 +141,8 @@ Examples:
 
 ",
     which_aws!(),
-    " The folder --state or CROSSWALK_STATE_DIR holds the runs of exports that were made without an AWS; without these, \
-     and without --aws and AWS_ENDPOINT_URL, those in the folder people-export inside --dir are shown with the others."
+    " The folder --state or CROSSWALK_STATE_DIR holds the runs of exports and syncs that were made without an AWS; without these, \
+     and without --aws and AWS_ENDPOINT_URL, those in the folders people-export and directory-sync inside --dir are shown with the others."
 );
 
 /// Keeps people's identifiers in step: CSV files become accounts, employer links and mappings, and an API answers who is
@@ -142,6 +171,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Export a Keycloak realm's users and groups to Glean, as people and teams
     Export(ExportArgs),
+    /// Bring the people of an LDAP directory or a users' table to Cognito or Invenio, as accounts
+    Sync(SyncArgs),
     /// Look up and change mappings: under which id a system knows a person
     Ids(IdsArgs),
     /// List the latest runs, or show one
@@ -269,6 +300,27 @@ pub struct ExportArgs {
     pub place: Where,
 }
 
+/// `crosswalk sync`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = SYNC_HELP)]
+pub struct SyncArgs {
+    /// Read everything and print the plan that a run would apply; writes nothing anywhere
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Apply no other plan than the one with this hash, which a dry run printed
+    #[arg(long, value_name = "HASH")]
+    pub plan_hash: Option<String>,
+    /// Let this run deactivate or delete more than SYNC_MAX_REMOVALS allows
+    #[arg(long)]
+    pub allow_removals: bool,
+    /// The folder that keeps runs, state and reports, in the place of an AWS
+    #[arg(long, value_name = "DIR", conflicts_with = "aws")]
+    pub state: Option<PathBuf>,
+    /// Which AWS.
+    #[command(flatten)]
+    pub place: Where,
+}
+
 /// `crosswalk ids`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = IDS_HELP)]
@@ -378,7 +430,7 @@ pub struct RunsArgs {
     /// Print one of the run's reports, as it was written
     #[arg(long, value_enum, requires = "id", conflicts_with = "json")]
     pub report: Option<ReportArg>,
-    /// Only runs of this kind: leave-admins, mappings, employers, people-export
+    /// Only runs of this kind: leave-admins, mappings, employers, people-export, directory-sync
     #[arg(long, conflicts_with = "id")]
     pub kind: Option<String>,
     /// How many, at most
@@ -401,6 +453,8 @@ pub enum FunctionArg {
     MappingApi,
     /// The export from Keycloak to Glean
     PeopleExport,
+    /// The sync from a directory or a database to Cognito or Invenio
+    DirectorySync,
     /// This command line
     Crosswalk,
 }

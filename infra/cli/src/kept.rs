@@ -1,6 +1,6 @@
-//! Where an export keeps its runs, state and reports: in an AWS, or in a folder, for which no AWS is needed.
+//! Where an export or a sync keeps its runs, state and reports: in an AWS, or in a folder, for which no AWS is needed.
 //!
-//! What the last good run left in Glean decides what the next one deletes. So the place never depends on whether a
+//! What the last good run left in the target decides what the next one removes. So the place never depends on whether a
 //! `crosswalk up` happens to run: an AWS is used only where `--aws` or AWS_ENDPOINT_URL names one.
 
 use std::path::{Path, PathBuf};
@@ -37,11 +37,16 @@ pub(crate) enum Kept {
 
 impl Kept {
     /// `--aws`; else the folder `--state` or CROSSWALK_STATE_DIR; else the AWS of AWS_ENDPOINT_URL; else a folder inside
-    /// `--dir`. Nothing is made yet.
+    /// `--dir`, named after the `way`. Nothing is made yet.
     ///
     /// # Errors
     /// `--aws` without a region.
-    pub(crate) async fn open(place: &Where, state: Option<&Path>, environment: &Environment) -> anyhow::Result<Self> {
+    pub(crate) async fn open(
+        way: &str,
+        place: &Where,
+        state: Option<&Path>,
+        environment: &Environment,
+    ) -> anyhow::Result<Self> {
         if let Some(folder) = named_folder(place, state, environment) {
             let usual = state.is_none();
             return Ok(Self::Folder { folder, usual });
@@ -50,7 +55,7 @@ impl Kept {
             let target = Target::open(place, environment.clone()).await?;
             return Ok(Self::Aws { target: Box::new(target), account: place.aws });
         }
-        Ok(Self::Folder { folder: usual_folder(place), usual: place.folder.dir == Path::new(".crosswalk") })
+        Ok(Self::Folder { folder: usual_folder(way, place), usual: place.folder.dir == Path::new(".crosswalk") })
     }
 
     /// The environment with this place named in it, and no other.
@@ -103,9 +108,12 @@ pub(crate) fn named_folder(place: &Where, state: Option<&Path>, environment: &En
     state.map(Path::to_owned).or_else(|| environment.get(STATE_DIR).map(PathBuf::from))
 }
 
-/// Where an export's runs are if nothing else is said.
-pub(crate) fn usual_folder(place: &Where) -> PathBuf {
-    place.folder.dir.join(crosswalk_people_export::event::WAY)
+/// The ways whose runs may be kept in a folder.
+pub(crate) const WAYS: [&str; 2] = [crosswalk_people_export::event::WAY, crosswalk_directory_sync::event::WAY];
+
+/// Where a way's runs are if nothing else is said.
+pub(crate) fn usual_folder(way: &str, place: &Where) -> PathBuf {
+    place.folder.dir.join(way)
 }
 
 /// The runs in a folder.
@@ -124,7 +132,7 @@ mod tests {
 
     async fn folder(place: &Where, state: Option<&str>, environment: &[(&str, &str)]) -> Option<(String, String)> {
         let environment: Environment = environment.iter().copied().chain([("AWS_REGION", "eu-central-1")]).collect();
-        let kept = Kept::open(place, state.map(Path::new), &environment).await.unwrap();
+        let kept = Kept::open("people-export", place, state.map(Path::new), &environment).await.unwrap();
         let named = kept.environment(&environment).get(STATE_DIR).map(str::to_owned);
         match &kept {
             Kept::Folder { folder, .. } => {
@@ -156,7 +164,7 @@ mod tests {
     #[tokio::test]
     async fn an_aws_must_name_table_and_bucket() {
         let environment = Environment::from_iter([("AWS_ENDPOINT_URL", "http://127.0.0.1:9")]);
-        let kept = Kept::open(&place(false, ".crosswalk"), None, &environment).await.unwrap();
+        let kept = Kept::open("people-export", &place(false, ".crosswalk"), None, &environment).await.unwrap();
         assert!(kept.ledger().unwrap_err().to_string().contains("CROSSWALK_TABLE"));
         assert!(kept.files().unwrap_err().to_string().contains("CROSSWALK_BUCKET"));
         assert_eq!(kept.flags(), "");

@@ -1,13 +1,14 @@
-//! The command line over the functions: `crosswalk demo`, `up`, `import`, `export`, `ids`, `runs` and their kin.
+//! The command line over the functions: `crosswalk demo`, `up`, `import`, `export`, `sync`, `ids`, `runs` and their kin.
 //!
 //! Nothing of a function's work is done here: a command chooses the AWS that it talks to (target.rs), calls the function's
-//! own code, and shows what came of it (show.rs). Where an export keeps its runs is kept.rs's to say.
+//! own code, and shows what came of it (show.rs, ended.rs). Where an export or a sync keeps its runs is kept.rs's to say.
 //!
 //! Exit codes everywhere: 0 all is as wanted; 1 it ran, and something is not (rows that were not imported,
-//! people who were not exported, a conflict, a mapping that is not there); 2 it could not run.
+//! people who were not exported or synced, a conflict, a mapping that is not there); 2 it could not run.
 
 pub mod args;
 mod commands;
+mod ended;
 mod kept;
 mod show;
 mod stack;

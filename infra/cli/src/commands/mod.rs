@@ -9,6 +9,7 @@ mod mails;
 mod reports;
 mod runs;
 pub(crate) mod settings;
+mod sync;
 mod up;
 
 use clap::CommandFactory as _;
@@ -36,6 +37,7 @@ pub(crate) async fn run(args: Args, environment: Environment) -> anyhow::Result<
         Command::Env(args) => env::run(&args, json).await,
         Command::Import(args) => import::run(&args, json, environment).await,
         Command::Export(args) => export::run(&args, json, environment).await,
+        Command::Sync(args) => sync::run(&args, json, environment).await,
         Command::Ids(args) => ids::run(args, json, environment).await,
         Command::Runs(args) => runs::run(&args, json, environment).await,
         Command::Settings(args) => settings::run(&args, json),

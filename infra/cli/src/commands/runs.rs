@@ -7,7 +7,7 @@ use crosswalk_runs::files::Files;
 use crosswalk_runs::{Ledger, RunRecord};
 
 use crate::args::{ReportArg, RunsArgs};
-use crate::kept::{folder_ledger, named_folder, usual_folder};
+use crate::kept::{WAYS, folder_ledger, named_folder, usual_folder};
 use crate::target::Target;
 use crate::{Exit, show};
 
@@ -51,7 +51,7 @@ pub(crate) async fn run(args: &RunsArgs, json: bool, environment: Environment) -
     Ok(Exit::Done)
 }
 
-/// The folder that is named; else the AWS, and with one of one's own the folder where exports are kept without being told.
+/// The folder that is named; else the AWS, and with one of one's own the folders where exports and syncs are kept without being told.
 async fn open(args: &RunsArgs, environment: Environment) -> anyhow::Result<(Option<Target>, Vec<Held>)> {
     let folder = |folder: &std::path::Path| Held {
         ledger: folder_ledger(folder),
@@ -59,23 +59,27 @@ async fn open(args: &RunsArgs, environment: Environment) -> anyhow::Result<(Opti
     };
     if let Some(named) = named_folder(&args.place, args.state.as_deref(), &environment) {
         if !named.is_dir() {
-            bail!("there is no folder {}; `crosswalk export` makes it", named.display());
+            bail!("there is no folder {}; `crosswalk export` and `crosswalk sync` make it", named.display());
         }
         return Ok((None, vec![folder(&named)]));
     }
-    let usual = usual_folder(&args.place);
-    // Who only exports needs no AWS of one's own.
+    let usual: Vec<_> = WAYS.iter().map(|way| usual_folder(way, &args.place)).collect();
+    let kept: Vec<_> = usual.iter().filter(|folder| folder.is_dir()).collect();
+    // Who only exports or syncs needs no AWS of one's own.
     let alone = || {
         let mut beside = std::fs::read_dir(&args.place.folder.dir).into_iter().flatten().flatten();
-        beside.all(|entry| entry.path() == usual)
+        beside.all(|entry| usual.contains(&entry.path()))
     };
-    let own = !args.place.aws && environment.get("AWS_ENDPOINT_URL").is_none() && usual.is_dir();
+    let own = !args.place.aws && environment.get("AWS_ENDPOINT_URL").is_none() && !kept.is_empty();
+    let folders = || kept.iter().map(|kept| folder(kept));
     if own && alone() {
-        return Ok((None, vec![folder(&usual)]));
+        return Ok((None, folders().collect()));
     }
     let target = Target::open(&args.place, environment).await?;
     let mut places = vec![Held { ledger: target.ledger()?, files: target.files() }];
-    places.extend(own.then(|| folder(&usual)));
+    if own {
+        places.extend(folders());
+    }
     Ok((Some(target), places))
 }
 

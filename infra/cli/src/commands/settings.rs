@@ -26,7 +26,7 @@ const CROSSWALK: &[Setting] = &[
     ),
     Setting::optional(
         "CROSSWALK_STATE_DIR",
-        "the folder that keeps the runs, state and reports of exports in the place of an AWS, as --state does; not read with --aws",
+        "the folder that keeps the runs, state and reports of exports and syncs in the place of an AWS, as --state does; not read with --aws",
     ),
     Setting::with_default(
         "CROSSWALK_SYSTEMS",
@@ -41,11 +41,12 @@ const CROSSWALK: &[Setting] = &[
 ];
 
 /// The settings of each part: its name and what it reads.
-pub fn sections() -> [(&'static str, Vec<Setting>); 4] {
+pub fn sections() -> [(&'static str, Vec<Setting>); 5] {
     [
         ("csv-import", crosswalk_csv_import::settings()),
         ("mapping-api", crosswalk_mapping_api::settings()),
         ("people-export", crosswalk_people_export::settings()),
+        ("directory-sync", crosswalk_directory_sync::settings()),
         ("crosswalk", CROSSWALK.to_vec()),
     ]
 }
@@ -59,6 +60,7 @@ pub(crate) fn run(args: &SettingsArgs, json: bool) -> anyhow::Result<Exit> {
         FunctionArg::CsvImport => "csv-import",
         FunctionArg::MappingApi => "mapping-api",
         FunctionArg::PeopleExport => "people-export",
+        FunctionArg::DirectorySync => "directory-sync",
         FunctionArg::Crosswalk => "crosswalk",
     });
     let sections = sections().into_iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted == *name));

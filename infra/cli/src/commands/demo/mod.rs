@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::commands::demo::people::Exports;
-use crate::commands::export::summary::parts_table;
 use crate::commands::reports::{FailedRow, failed_rows};
+use crate::ended::parts_table;
 use crate::stack::Stack;
 use crate::{Exit, show};
 

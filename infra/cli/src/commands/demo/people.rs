@@ -14,7 +14,7 @@ use crosswalk_runs::{Counts, Ledger, RunRecord, RunState, Runs, run_id};
 use crosswalk_stand_ins::glean::GleanStandIn;
 use crosswalk_stand_ins::keycloak::{GroupSpec, KeycloakStandIn, RealmSpec, UserSpec};
 
-use crate::commands::export::summary::{NotExported, read_report};
+use crate::ended::{Named, read_report};
 use crate::show;
 use crate::stack::Stack;
 use crate::target::{names, with};
@@ -59,7 +59,7 @@ const PEOPLE: [(&str, &str); 5] = [
 pub(super) struct Exports {
     pub(super) first: RunRecord,
     pub(super) second: RunRecord,
-    pub(super) not_exported: Vec<NotExported>,
+    pub(super) not_exported: Vec<Named>,
     /// What the stand-in Glean holds: each person's status by e-mail.
     pub(super) people: BTreeMap<String, String>,
     /// And each team's members by its name.
@@ -125,7 +125,7 @@ impl Exports {
                 expect(what, "no failure".to_owned(), why.join("; "));
             }
         }
-        let rejected = |row: &NotExported| format!("{} {} {}", row.kind, row.name, row.outcome);
+        let rejected = |row: &Named| format!("{} {} {}", row.kind, row.name, row.outcome);
         let found: Vec<_> = self.not_exported.iter().map(rejected).collect();
         expect("not exported", "person grace rejected".to_owned(), found.join(", "));
         let statuses: BTreeMap<_, _> = PEOPLE.map(|(email, status)| (email.to_owned(), status.to_owned())).into();

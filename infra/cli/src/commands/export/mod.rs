@@ -9,17 +9,15 @@ use crosswalk_function_kit::aws::load_config;
 use crosswalk_function_kit::secrets::{SecretSource, Secrets};
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
-use crosswalk_mapping_api::wire;
 use crosswalk_people_export::event::WAY;
 use crosswalk_people_export::glean::Mode;
 use crosswalk_people_export::{DryRun, ExportRequest, ExportSettings, Exported, Exporter};
-use crosswalk_runs::Place;
-use crosswalk_runs::{RunRecord, RunState, run_id};
+use crosswalk_runs::{Place, RunState, run_id};
 
 use crate::args::{ExportArgs, ModeArg};
 use crate::kept::Kept;
 use crate::stop::Stop;
-use crate::{Exit, show};
+use crate::{Exit, ended, show};
 use progress::Line;
 
 /// Runs it.
@@ -28,7 +26,7 @@ use progress::Line;
 /// A setting does not do, the realm cannot be read, the run failed, or another one has the turn.
 pub(crate) async fn run(args: &ExportArgs, json: bool, environment: Environment) -> anyhow::Result<Exit> {
     let mut stop = Stop::new()?;
-    let kept = Kept::open(&args.place, args.state.as_deref(), &environment).await?;
+    let kept = Kept::open(WAY, &args.place, args.state.as_deref(), &environment).await?;
     let environment = kept.environment(&environment);
     let settings = ExportSettings::from_env(&environment)?;
     let dry_run = args.dry_run || settings.dry_run;
@@ -64,25 +62,13 @@ pub(crate) async fn run(args: &ExportArgs, json: bool, environment: Environment)
     };
     drop(line);
     match exported {
-        Exported::Ended(record) => tell_run(&kept, &record, json).await,
-        Exported::Busy { run, until } => Err(busy(&run, until)),
+        Exported::Ended(record) => ended::tell(&kept, &record, "Not exported", json).await,
+        Exported::Busy { run, until } => Err(ended::busy(&run, until, "Glean takes one upload at a time")),
     }
 }
 
-fn busy(run: &str, until: Option<jiff::Timestamp>) -> anyhow::Error {
-    let run = show::plain(run);
-    let until = match until {
-        Some(until) => format!("it holds its lease until {}, and renews it while it works", show::time(until)),
-        None => "it is another process on this folder, and its turn ends with it".to_owned(),
-    };
-    anyhow!("the run {run} is at work, and Glean takes one upload at a time: {until}. Nothing was done")
-}
-
 fn stopped(kept: &Kept) -> anyhow::Error {
-    let turn = match kept {
-        Kept::Aws { .. } => " The run's lease lapses within a minute; until then another run is told that it is busy.",
-        Kept::Folder { .. } => "",
-    };
+    let turn = ended::turn_of_a_stopped_run(kept);
     anyhow!(
         "stopped. An upload that was under way is left unfinished, so nobody is deleted by it, and the next run begins it \
          anew; what was sent one by one stands.{turn}"
@@ -109,35 +95,4 @@ fn tell_plan(planned: &DryRun, only: Option<usize>, json: bool) -> anyhow::Resul
     }
     let good = planned.stopped.is_none() && planned.record.state == RunState::Succeeded;
     Ok(if good { Exit::Done } else { Exit::NotAll })
-}
-
-async fn tell_run(kept: &Kept, record: &RunRecord, json: bool) -> anyhow::Result<Exit> {
-    if json {
-        show::json(&wire::Run::from(record.clone()))?;
-    } else {
-        let files = kept.files()?;
-        show::say(&summary::run(record, &files, &kept.flags()).await?)?;
-    }
-    match record.state {
-        RunState::Succeeded => Ok(Exit::Done),
-        RunState::Partly => Ok(Exit::NotAll),
-        RunState::Failed | RunState::Running => {
-            // The first is the run's own; what follows is people's.
-            let why = record.reasons.first().map_or("for a reason that is not known", |first| &first.reason);
-            bail!("the run {} failed: {}", record.id, show::plain(why))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_has_the_turn_is_named() {
-        let told = busy("people-export-1", Some("2026-11-22T05:01:00Z".parse().unwrap())).to_string();
-        assert!(told.contains("the run people-export-1 is at work"), "{told}");
-        assert!(told.contains("until 2026-11-22 05:01:00 UTC"), "{told}");
-        assert!(busy("r", None).to_string().contains("another process on this folder"));
-    }
 }

@@ -2,72 +2,15 @@
 
 use std::collections::HashMap;
 
-use anyhow::Context as _;
-use comfy_table::{CellAlignment, Table};
 use crosswalk_mapping_api::wire;
 use crosswalk_people_export::DryRun;
 use crosswalk_people_export::mapping::Kind;
 use crosswalk_people_export::plan::{Change, Step};
-use crosswalk_runs::files::Files;
-use crosswalk_runs::report::Row;
-use crosswalk_runs::{Counts, RunRecord};
 use indicatif::HumanCount;
-use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::ended::{Named, SHOWN, more, named, parts_table};
 use crate::show;
-
-/// How many people and teams that are not exported are named; the others are counted.
-const SHOWN: usize = 20;
-
-/// Somebody or something of the realm that is not in Glean as it should be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct NotExported {
-    /// `person` or `team`.
-    pub(crate) kind: String,
-    /// The username or e-mail, or the group's path.
-    pub(crate) name: String,
-    /// Rejected, conflict, failed or skipped.
-    pub(crate) outcome: String,
-    /// Why, and what to do.
-    pub(crate) reason: String,
-}
-
-impl From<&Row> for NotExported {
-    fn from(row: &Row) -> Self {
-        Self {
-            kind: row.kind.to_string(),
-            name: row.name.clone(),
-            outcome: row.outcome.to_string(),
-            reason: row.reason.to_string(),
-        }
-    }
-}
-
-/// What a run did. `flags` make `crosswalk runs` look where its record is.
-///
-/// # Errors
-/// The report of who was not exported cannot be read.
-pub(crate) async fn run(record: &RunRecord, files: &Files, flags: &str) -> anyhow::Result<String> {
-    let mut parts = Vec::new();
-    if !record.parts.is_empty() {
-        parts.push(parts_table(record).to_string());
-    }
-    if let Some(key) = &record.reports.failed {
-        let report = files.get(key).await?.with_context(|| format!("{files}/{key} is gone"))?;
-        let all = read_report(&report).with_context(|| format!("{files}/{key} does not read"))?;
-        parts.push(format!("Not exported:\n{}", not_exported(&all)));
-        if all.len() > SHOWN {
-            parts.push(format!("All of them: crosswalk runs {}{flags} --report failed", record.id));
-        }
-    }
-    parts.extend(show::warnings(&record.warnings));
-    parts.push(ending(record));
-    if let Some((folder, _)) = record.reports.summary.as_deref().and_then(|key| key.rsplit_once('/')) {
-        parts.push(format!("Reports: {files}/{folder}/"));
-    }
-    Ok(parts.join("\n"))
-}
 
 /// What a run would do.
 pub(crate) fn plan(planned: &DryRun) -> String {
@@ -86,8 +29,8 @@ pub(crate) fn plan(planned: &DryRun) -> String {
         parts.push(parts_table(record).to_string());
     }
     if !rows.is_empty() {
-        let all: Vec<_> = rows.iter().map(NotExported::from).collect();
-        parts.push(format!("Would not be exported:\n{}", not_exported(&all)));
+        let all: Vec<_> = rows.iter().map(Named::from).collect();
+        parts.push(format!("Would not be exported:\n{}", named(&all)));
     }
     if !desired.warnings.is_empty() {
         let rows = desired
@@ -162,80 +105,17 @@ fn steps(steps: &[Step]) -> String {
     }
 }
 
-/// People and teams by outcome; outcomes that there are none of are left out.
-pub(crate) fn parts_table(record: &RunRecord) -> Table {
-    let used: Vec<usize> =
-        (0..8).filter(|&index| record.parts.values().any(|counts| show::outcomes(counts)[index].1 > 0)).collect();
-    let words = show::outcomes(&Counts::default()).map(|(word, _)| word);
-    let deleted = record.parts.values().any(|counts| counts.deleted.is_some_and(|deleted| deleted > 0));
-    let mut header = vec!["", "read"];
-    header.extend(used.iter().map(|&index| words[index]));
-    header.extend(deleted.then_some("deleted"));
-    let mut table = show::table([""], []);
-    let columns = header.len();
-    table.set_header(header);
-    for (part, counts) in &record.parts {
-        let outcomes = show::outcomes(counts);
-        let mut row = vec![show::plain(part), HumanCount(counts.read).to_string()];
-        row.extend(used.iter().map(|&index| number(outcomes[index].1)));
-        row.extend(deleted.then(|| number(counts.deleted.unwrap_or(0))));
-        table.add_row(row);
-    }
-    for column in table.column_iter_mut().take(columns).skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
-}
-
-fn number(count: u64) -> String {
-    if count == 0 { "–".to_owned() } else { HumanCount(count).to_string() }
-}
-
-/// The first of them, and how many more there are.
-fn not_exported(all: &[NotExported]) -> String {
-    let rows =
-        all.iter().take(SHOWN).map(|row| [row.kind.clone(), row.name.clone(), row.outcome.clone(), row.reason.clone()]);
-    let table = show::table(["kind", "name", "outcome", "reason"], rows).to_string();
-    std::iter::once(table).chain(more(all.len())).collect::<Vec<_>>().join("\n")
-}
-
-fn more(all: usize) -> Option<String> {
-    (all > SHOWN).then(|| format!("and {} more", HumanCount((all - SHOWN) as u64)))
-}
-
-fn ending(record: &RunRecord) -> String {
-    let mut lines = show::traffic(record);
-    let plan = record.plan.as_deref().map(|plan| format!(", plan {plan}")).unwrap_or_default();
-    let took = record.ended_at.map(|ended| ended.duration_since(record.started_at).as_secs_f64());
-    let took = took.map(|seconds| format!(" in {seconds:.1} s")).unwrap_or_default();
-    lines.push(format!("run {}: {}{took}{plan}", record.id, show::state(record.state)));
-    lines.join("\n")
-}
-
-/// Reads `failed.csv`.
-pub(crate) fn read_report(report: &[u8]) -> anyhow::Result<Vec<NotExported>> {
-    let mut reader = csv::Reader::from_reader(report);
-    let header = reader.headers()?.clone();
-    let place = |name: &str| {
-        header.iter().position(|column| column == name).with_context(|| format!("the column {name} is missing"))
-    };
-    let places = [place("kind")?, place("name")?, place("outcome")?, place("reason")?];
-    let rows = reader.records().map(|record| {
-        let record = record?;
-        let [kind, name, outcome, reason] = places.map(|at| record.get(at).unwrap_or_default().to_owned());
-        Ok(NotExported { kind, name, outcome, reason })
-    });
-    rows.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use crosswalk_people_export::glean::types::{Employee, Team};
     use crosswalk_people_export::mapping::{Desired, LeftOut};
     use crosswalk_reconcile::{Fingerprint, Outcome, Plan};
-    use crosswalk_runs::{ReasonCount, RunState, Traffic};
+    use crosswalk_runs::files::Files;
+    use crosswalk_runs::report::Row;
+    use crosswalk_runs::{Counts, ReasonCount, RunRecord, RunState, Traffic};
 
     use super::*;
+    use crate::ended::{read_report, run};
 
     fn record() -> RunRecord {
         let start = "2026-11-22T05:00:00Z".parse().unwrap();
@@ -314,7 +194,7 @@ mod tests {
         }
         files.put(key, report.into(), "text/csv").await.unwrap();
 
-        let told = run(&record, &files, " --state here").await.unwrap();
+        let told = run(&record, &files, "Not exported", " --state here").await.unwrap();
         assert_eq!(cells(&told, "people"), ["people", "12,003", "12,000", "–", "3", "4"]);
         assert_eq!(cells(&told, "teams"), ["teams", "2", "–", "2", "–", "–"]);
         assert!(told.contains("user19") && !told.contains("user20"), "{told}");

@@ -1,0 +1,137 @@
+//! What a sync would do, in words and tables.
+
+use crosswalk_directory_sync::step::What;
+use crosswalk_directory_sync::{DryRun, Step};
+use crosswalk_mapping_api::wire;
+use indicatif::HumanCount;
+use serde_json::{Value, json};
+
+use crate::ended::{Named, named, parts_table};
+use crate::show;
+
+/// The plan, whom it leaves out, and what the guard says.
+pub(super) fn plan(planned: &DryRun) -> String {
+    let DryRun { record, plan, rows, absent, stopped } = planned;
+    let mut parts =
+        vec!["Dry run: nothing is changed, and nothing is written, not even a count of absence.\n".to_owned()];
+    if !plan.is_empty() {
+        // Each line for itself: a name may hold a line break.
+        let lines = plan.actions().iter().flat_map(lines);
+        parts.push(lines.collect::<Vec<_>>().join("\n") + "\n");
+    }
+    parts.push(parts_table(record).to_string());
+    if !rows.is_empty() {
+        let all: Vec<_> = rows.iter().map(Named::from).collect();
+        parts.push(format!("Would not be as the source has it:\n{}", named(&all)));
+    }
+    parts.extend(show::warnings(&record.warnings));
+    parts.extend(show::traffic(record));
+    if *absent > 0 {
+        parts.push(format!("absent    {} managed people are not in the source", HumanCount(*absent)));
+    }
+    parts.push(format!("plan {}: {}", plan.hash(), steps(plan.actions())));
+    parts.push(match stopped {
+        None => format!("guard: lets it pass; to apply just this plan: crosswalk sync --plan-hash {}", plan.hash()),
+        Some(why) => format!("STOPPED, nothing would be changed: {}", show::plain(why)),
+    });
+    parts.join("\n")
+}
+
+/// The same for programs.
+pub(super) fn plan_as_json(planned: &DryRun) -> Value {
+    let DryRun { record, plan, rows, absent, stopped } = planned;
+    json!({
+        "plan": { "hash": plan.hash(), "steps": plan.actions() },
+        "left_out": rows.iter().map(Named::from).collect::<Vec<_>>(),
+        "absent": absent,
+        "stopped": stopped,
+        "record": wire::Run::from(record.clone()),
+    })
+}
+
+fn lines(step: &Step) -> Vec<String> {
+    step.lines().iter().map(|line| show::plain(line)).collect()
+}
+
+/// `3 steps: 2 create, 1 deactivate`.
+fn steps(steps: &[Step]) -> String {
+    let words = ["update", "adopt", "rekey", "complete", "create", "deactivate", "delete"];
+    let counted: Vec<String> = words
+        .into_iter()
+        .map(|word| (word, steps.iter().filter(|step| What::word(&step.what) == word).count()))
+        .filter(|(_, count)| *count > 0)
+        .map(|(word, count)| format!("{} {word}", HumanCount(count as u64)))
+        .collect();
+    match steps.len() {
+        0 => "nothing to do".to_owned(),
+        1 => format!("1 step: {}", counted.join(", ")),
+        all => format!("{} steps: {}", HumanCount(all as u64), counted.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crosswalk_directory_sync::Field;
+    use crosswalk_directory_sync::step::{Change, Why};
+    use crosswalk_reconcile::{Counts, Outcome, Plan};
+    use crosswalk_runs::RunRecord;
+    use crosswalk_runs::report::Row;
+
+    use super::*;
+
+    fn step(what: What, key: &str, changes: Vec<Change>) -> Step {
+        Step { what, key: key.into(), account: None, version: 0, changes, active: None, after: Vec::new() }
+    }
+
+    fn dry_run(stopped: Option<&str>) -> DryRun {
+        let mut record =
+            RunRecord::begin("directory-sync-1", "directory-sync", "sql", "2026-11-22T05:00:00Z".parse().unwrap());
+        let people = Counts { read: 3, updated: 1, rejected: 1, deactivated: Some(1), ..Counts::default() };
+        record.parts.insert("people".into(), people);
+        let renamed = Change { field: Field::Username, old: Some("ada".into()), new: "ada\u{1b}[31m\nl".into() };
+        let row = Row {
+            kind: "person",
+            id: "7".into(),
+            name: "row 3".into(),
+            outcome: Outcome::Rejected,
+            reason: "it has no e-mail".into(),
+        };
+        DryRun {
+            record,
+            plan: Plan::new(vec![
+                step(What::Deactivate { why: Why::Absent }, "9", Vec::new()),
+                step(What::Update, "1", vec![renamed]),
+            ]),
+            rows: vec![row],
+            absent: 1,
+            stopped: stopped.map(Into::into),
+        }
+    }
+
+    #[test]
+    fn a_plan_is_told_line_by_line() {
+        let told = plan(&dry_run(None));
+        for expected in [
+            "update 1",
+            "    username: ada => ada",
+            "deactivate 9 (absent)",
+            "row 3",
+            "it has no e-mail",
+            "2 steps: 1 update, 1 deactivate",
+            "--plan-hash ",
+            "deactivated",
+        ] {
+            assert!(told.contains(expected), "{expected}: {told}");
+        }
+        assert!(!told.contains('\u{1b}'), "{told}");
+        assert!(plan(&dry_run(Some("too many"))).contains("STOPPED, nothing would be changed: too many"));
+    }
+
+    #[test]
+    fn programs_get_the_steps() {
+        let told = plan_as_json(&dry_run(None));
+        let steps = told["plan"]["steps"].as_array().unwrap();
+        assert_eq!((steps.len(), &steps[0]["what"], &steps[0]["key"]), (2, &json!("update"), &json!("1")));
+        assert_eq!((&told["absent"], &told["stopped"]), (&json!(1), &Value::Null));
+    }
+}
