@@ -81,7 +81,7 @@ async fn read_all(
                 // It may have been changed in Secrets Manager meanwhile.
                 secrets.forget(&settings.uri).await;
             }
-            return Err(ReadError::Source(format!("{}: {}", uri.place(), trouble.told)));
+            return Err(ReadError::Source(format!("{}, {}: {}", uri.place(), settings.what, trouble.told)));
         }
     };
     Ok(Read { snapshot: taken.snapshot, warnings: uri.warnings(), requests: taken.requests })
@@ -139,7 +139,7 @@ where
         None => 0,
     };
     if parameters > 0 {
-        return Err(Trouble::new(format!("{} holds parameters ($1, ?): write their values", statement.what)).into());
+        return Err(Trouble::new("it holds parameters ($1, ?): write their values").into());
     }
     let columns = prepared.columns();
     let found: Vec<&str> = columns.iter().map(Column::name).collect();
@@ -149,9 +149,8 @@ where
         let kind = column.type_info().name();
         if kind.ends_with("[]") || ["JSON", "JSONB", "RECORD", "GEOMETRY"].contains(&kind) {
             return Err(Trouble::new(format!(
-                "the column {name} of {} has the type {kind}, which is not one text: name another, or set CUSTOM_DB_QUERY to a \
-                 SELECT that takes a text out of it",
-                statement.what
+                "the column {name} has the type {kind}, which is not one text: name another, or set CUSTOM_DB_QUERY to a \
+                 SELECT that takes a text out of it"
             ))
             .into());
         }

@@ -31,7 +31,7 @@ pub(super) async fn read(
     while let Some(answer) = patiently(patience, async { answers.next().await.transpose() }).await? {
         match answer {
             Either::Right(row) if ends == 0 => rows.take(|position| cell(&row, position))?,
-            Either::Right(_) => return Err(several(&statement)),
+            Either::Right(_) => return Err(several()),
             Either::Left(_) => ends += 1,
         }
     }
@@ -40,7 +40,7 @@ pub(super) async fn read(
         1 => {}
         // The thread that reads the file ended without a word.
         0 => return Err(Trouble::cut_short().into()),
-        _ => return Err(several(&statement)),
+        _ => return Err(several()),
     }
     let taken = Taken::ended(rows, 3)?;
     // All is read: how the connection ends is of no interest.
@@ -49,8 +49,8 @@ pub(super) async fn read(
 }
 
 /// The driver runs statement after statement, where the other databases refuse a second one.
-fn several(statement: &Statement<'_>) -> Stop {
-    Trouble::new(format!("{} holds several statements: leave one SELECT", statement.what)).into()
+fn several() -> Stop {
+    Trouble::new("it holds several statements: leave one SELECT").into()
 }
 
 /// By the value's own type: SQLite's columns hold whatever was put into them.

@@ -70,7 +70,7 @@ impl<'s> Statement<'s> {
             return Ok((0..self.columns.len()).collect());
         }
         if found.is_empty() {
-            return Err(format!("{} has no rows for an answer: it must be one SELECT", self.what));
+            return Err("it gives no rows: it must be one SELECT".to_owned());
         }
         self.columns.iter().map(|(_, name)| self.position(name, found)).collect()
     }
@@ -86,12 +86,11 @@ impl<'s> Statement<'s> {
         match at[..] {
             [index] => Ok(index),
             [] => Err(format!(
-                "{} has no column {name:?} (it has: {}): name one so with AS, or set CUSTOM_DB_FIELD_… or SYNC_MAPPINGS to \
+                "it has no column {name:?} (but: {}): name one so with AS, or set CUSTOM_DB_FIELD_… or SYNC_MAPPINGS to \
                  what it has",
-                self.what,
                 found.join(", ")
             )),
-            _ => Err(format!("{} has several columns {name:?}: rename all but one with AS", self.what)),
+            _ => Err(format!("it has several columns {name:?}: rename all but one with AS")),
         }
     }
 }

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::Duration;
 
 use sqlx::error::DatabaseError;
@@ -49,14 +50,13 @@ impl Trouble {
                     Self::new("the database refused")
                 }
             }
-            // What these two say is the operating system's and the TLS library's.
+            // What these say is the TLS library's or the operating system's. A certificate that is not trusted comes as an
+            // I/O error.
+            sqlx::Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => tls(error),
+            sqlx::Error::Tls(error) => tls(error),
             sqlx::Error::Io(error) => Self::new(format!(
                 "the connection failed or broke off ({error}): is the host right, may this machine reach it, and does the \
                  database run?"
-            )),
-            sqlx::Error::Tls(error) => Self::new(format!(
-                "TLS failed ({error}): does the server offer TLS, is its CA the one of sslrootcert (ssl-ca), and is the host's \
-                 name in its certificate?"
             )),
             sqlx::Error::Configuration(_) => {
                 Self::new("CUSTOM_DB_URI cannot be used: look at its parameters, and at the files that they name")
@@ -75,6 +75,13 @@ const RIGHTS: &str = "grant the user of CUSTOM_DB_URI SELECT on it";
 const READ_ONLY: &str = "CUSTOM_DB_QUERY must only read";
 const BROKEN: &str = "it broke the connection off; the next run reads again";
 
+fn tls(error: &dyn fmt::Display) -> Trouble {
+    Trouble::new(format!(
+        "TLS failed ({error}): does the server offer it, is its CA the one of sslrootcert (ssl-ca), and is the host's name in \
+         its certificate?"
+    ))
+}
+
 /// By SQLSTATE (PostgreSQL's documentation, appendix A).
 fn postgres(code: &str, message: &str) -> Trouble {
     let told = match code {
@@ -84,7 +91,7 @@ fn postgres(code: &str, message: &str) -> Trouble {
         "42P01" | "42703" | "3F000" => {
             format!("{message} ({code}): {COLUMNS}; upper and lower case are told apart")
         }
-        "25006" => format!("{message} (25006): {READ_ONLY}"),
+        "25006" | "0A000" => format!("{message} ({code}): {READ_ONLY}"),
         _ if code.starts_with("42") => format!("{message} ({code}): {COLUMNS}"),
         "57P01" | "57P02" | "57P03" | "57014" | "25P03" => format!("{BROKEN} ({code})"),
         "53300" => "it takes no more connections (53300); the next run reads again".to_owned(),
@@ -99,7 +106,7 @@ fn mysql(number: u16, message: &str) -> Trouble {
         // Their messages name the user.
         1045 | 1044 | 1698 => return Trouble { told: format!("{PASSWORD} ({number})"), refused: true },
         1142 | 1143 | 1370 => {
-            format!("the user of CUSTOM_DB_URI may not read it ({number}): {RIGHTS}")
+            format!("it is not there, or the user of CUSTOM_DB_URI may not read it ({number}): {RIGHTS}")
         }
         1049 => "it has no database of the name that CUSTOM_DB_URI has (1049)".to_owned(),
         1046 => "CUSTOM_DB_URI names no database: end it with /DATABASE (1046)".to_owned(),
