@@ -45,6 +45,7 @@ pub struct Accounts(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
     pub(crate) client: Client,
+    settings: AccountsSettings,
     pub(crate) pool_id: String,
     pub(crate) paces: Paces,
     pub(crate) pool: PoolCheck,
@@ -71,7 +72,8 @@ impl Accounts {
         Self(Arc::new(Shared {
             client: Client::from_conf(config.build()),
             paces: settings.paces(),
-            pool_id: settings.pool_id,
+            pool_id: settings.pool_id.clone(),
+            settings,
             pool: PoolCheck::default(),
             making: OneAtATime::default(),
             counters,
@@ -83,6 +85,12 @@ impl Accounts {
     /// The pool's id.
     pub fn pool_id(&self) -> &str {
         &self.0.pool_id
+    }
+
+    /// How many accounts may be worked on at once, so that each gets its places in the paces within so many seconds: 0 where
+    /// the pace is slower than that.
+    pub fn calls_within(&self, seconds: f64) -> usize {
+        self.0.settings.calls_within(seconds)
     }
 
     /// The randomness that names are made of.

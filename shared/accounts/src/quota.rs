@@ -137,6 +137,15 @@ impl AccountsSettings {
         share(quota, self.reserve, self.sharers)
     }
 
+    /// How many calls the slowest of the quotas that an account's changes fall under lets go in so many seconds.
+    pub(crate) fn calls_within(&self, seconds: f64) -> usize {
+        let Quotas { user_read: _, user_creation, set_password, user_list: _, user_update } = self.quotas;
+        let slowest = self.share_of(user_creation.min(set_password).min(user_update));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0 ..= 1e6 before")]
+        let calls = (slowest * seconds).clamp(0.0, 1e6) as usize;
+        calls
+    }
+
     pub(crate) fn paces(&self) -> Paces {
         let pace = |quota| Pace::per_second(self.share_of(quota));
         Paces {

@@ -1,72 +1,127 @@
 //! The accounts of a Cognito user pool.
 
-use crosswalk_accounts::Accounts;
+mod apply;
+mod settings;
+mod swap;
+
+use std::fmt;
+
+use crosswalk_accounts::{AccountError, AccountState, Accounts, Listed};
 use crosswalk_function_kit::Deadline;
-use crosswalk_function_kit::settings::{Environment, Setting, SettingsError};
 use crosswalk_runs::Traffic;
 use tokio::sync::mpsc;
+
+pub use settings::{CognitoSettings, SETTINGS};
+pub use swap::{KeepIntent, SwapIntent, SwapSide};
 
 use super::{Bundle, Done, TargetError};
 use crate::{Account, Fields, Person};
 
-/// What is read from the environment, beside `crosswalk_accounts`' own settings.
-pub const SETTINGS: &[Setting] = &[];
-
-/// How accounts are made and changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CognitoSettings {}
-
-impl CognitoSettings {
-    /// Reads the environment.
-    ///
-    /// # Errors
-    /// Everything that is missing or does not read, together.
-    pub fn from_env(_environment: &Environment) -> Result<Self, SettingsError> {
-        Ok(Self {})
-    }
-}
-
 /// A user pool.
-#[derive(Debug)]
 pub struct CognitoTarget {
     accounts: Accounts,
+    settings: CognitoSettings,
+    keep_intent: Option<KeepIntent>,
+    /// The calls of others on the same [`Accounts`], before this.
+    before: crosswalk_accounts::Traffic,
 }
 
 impl CognitoTarget {
-    /// Nothing is called yet.
-    pub fn new(accounts: Accounts, _settings: CognitoSettings) -> Self {
-        Self { accounts }
+    /// Nothing is called yet. Swaps are not kept, unless [`Self::keeping`] follows.
+    pub fn new(accounts: Accounts, settings: CognitoSettings) -> Self {
+        let before = accounts.traffic();
+        Self { accounts, settings, keep_intent: None, before }
+    }
+
+    /// Where the intent of a swap is kept while it is under way, so that a run which ends half way through one is
+    /// completed by the next ([`Self::complete`]).
+    #[must_use]
+    pub fn keeping(mut self, keep_intent: KeepIntent) -> Self {
+        self.keep_intent = Some(keep_intent);
+        self
     }
 
     /// The pool's id: the state of one pool is not taken for another's.
     pub fn id(&self) -> String {
-        String::new()
+        self.accounts.pool_id().to_owned()
     }
 
     /// See [`super::Target::accounts`].
     ///
     /// # Errors
     /// ListUsers fails, or the pool does not do.
-    pub async fn accounts(&self, _read: &(dyn Fn(u64) + Send + Sync)) -> Result<Vec<Account>, TargetError> {
-        Err(TargetError(format!("{:?} is not built yet", self.accounts)))
+    pub async fn accounts(&self, read: &(dyn Fn(u64) + Send + Sync)) -> Result<Vec<Account>, TargetError> {
+        if !self.settings.email_verified && self.accounts.keeps_unproven_emails_out().await.map_err(broke)? {
+            return Err(TargetError(format!(
+                "the user pool {} keeps an account's former e-mail until its person proves the new one, so every run would \
+                 change it again: set {}=true",
+                self.id(),
+                settings::EMAIL_VERIFIED.name
+            )));
+        }
+        let listed = self.accounts.list(read).await.map_err(broke)?;
+        Ok(listed.into_iter().map(|listed| self.account(listed)).collect())
+    }
+
+    fn account(&self, listed: Listed) -> Account {
+        let Listed { account, attributes } = listed;
+        // One who was invited holds a temporary password: there is nothing to complete.
+        let unfinished = account.state == AccountState::ForceChangePassword && !self.settings.invite;
+        Account {
+            id: account.username.into(),
+            fields: Fields {
+                email: attributes.email,
+                username: attributes.preferred_username,
+                given_name: attributes.given_name,
+                family_name: attributes.family_name,
+                ..Fields::default()
+            },
+            active: account.enabled,
+            version: 0,
+            unfinished,
+        }
     }
 
     /// See [`super::Target::apply`].
     ///
     /// # Errors
-    /// The pool does not do.
+    /// The pool does not do, or the intent of a swap cannot be kept.
     pub async fn apply(
         &self,
-        _bundles: Vec<Bundle>,
-        _deadline: Deadline,
-        _done: &mpsc::UnboundedSender<Done>,
+        bundles: Vec<Bundle>,
+        deadline: Deadline,
+        done: &mpsc::UnboundedSender<Done>,
     ) -> Result<(), TargetError> {
-        Err(TargetError("Cognito is not built yet".to_owned()))
+        apply::apply(self, bundles, deadline, done).await
     }
 
     /// The calls so far.
     pub fn traffic(&self) -> Traffic {
-        Traffic::default()
+        let now = self.accounts.traffic();
+        Traffic {
+            requests: now.requests - self.before.requests,
+            retries: now.retries - self.before.retries,
+            bytes_sent: now.bytes_sent - self.before.bytes_sent,
+            bytes_received: None,
+        }
+    }
+}
+
+/// What no step can pass.
+fn broke(error: AccountError) -> TargetError {
+    match error {
+        AccountError::Pool(text) => TargetError(text),
+        AccountError::Busy { step, reason, .. } => {
+            TargetError(format!("Cognito was busy for too long at {step} ({reason}); the next run tries again"))
+        }
+        AccountError::Refused { step, reason, .. } => TargetError(format!("Cognito refused {step}: {reason}")),
+        AccountError::Taken { .. } | AccountError::Gone { .. } => TargetError(error.to_string()),
+    }
+}
+
+impl fmt::Debug for CognitoTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CognitoTarget").field("accounts", &self.accounts).field("settings", &self.settings).finish()
     }
 }
 
@@ -81,7 +136,42 @@ pub fn fields(person: &Person, email: &str) -> Fields {
     }
 }
 
-/// Why a username does not do, if it does not; tells no person's data.
-pub fn username_problem(_username: &str) -> Option<String> {
-    None
+/// Why a username does not do, if it does not; tells no person's data. Held against the rule for what people sign in with
+/// (API model of AdminCreateUser's Username: 1 to 128 letters, marks, symbols, numbers and punctuation), as
+/// preferred_username may be an alias; as a mere attribute it could be longer.
+pub fn username_problem(username: &str) -> Option<String> {
+    if username.is_empty() {
+        return Some("it is empty".to_owned());
+    }
+    let length = username.chars().count();
+    if length > LONGEST_USERNAME {
+        return Some(format!("it has {length} characters, and Cognito takes {LONGEST_USERNAME} at most"));
+    }
+    username.chars().any(is_no_sign).then(|| "it holds a space or an invisible character".to_owned())
+}
+
+const LONGEST_USERNAME: usize = 128;
+
+/// Spaces, control characters, and what is written without being seen (soft hyphen, joiners, directions, private use).
+fn is_no_sign(c: char) -> bool {
+    c.is_whitespace()
+        || c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(c, '\u{e000}'..='\u{f8ff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usernames_are_held_against_cognitos_rule() {
+        for well in ["zoe", "zoë.quill-1", "ゾーイ", "zoe@example.org", &"x".repeat(128)] {
+            assert_eq!(username_problem(well), None, "{well}");
+        }
+        for bad in ["", "zoe quill", "zoe\u{200b}", "zoe\n", "\u{e000}", &"ö".repeat(129)] {
+            let told = username_problem(bad).unwrap();
+            assert!(!told.contains("zoe"), "{told}");
+        }
+    }
 }
