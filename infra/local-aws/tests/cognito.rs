@@ -7,7 +7,7 @@ use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cognitoidentityprovider::operation::admin_create_user::builders::AdminCreateUserFluentBuilder;
 use aws_sdk_cognitoidentityprovider::types::{
     AliasAttributeType, AttributeType, AuthFlowType, ChallengeNameType, ExplicitAuthFlowsType, MessageActionType,
-    UserStatusType,
+    UserAttributeUpdateSettingsType, UserStatusType, UsernameAttributeType, VerifiedAttributeType,
 };
 use crosswalk_local_aws::provision::{Names, provision};
 use crosswalk_local_aws::{LocalAws, Storage};
@@ -231,6 +231,18 @@ async fn an_email_that_is_not_verified_does_not_sign_in() {
     assert_eq!(bed.update("a@example.org", [("email_verified", "true")]).await, "ok");
     assert_eq!(bed.who("a@example.org").await, None);
     assert!(bed.who("new@example.org").await.is_some());
+
+    // A pool may keep it out altogether until then.
+    let pool = bed.client.create_user_pool().pool_name("proofs").username_attributes(UsernameAttributeType::Email);
+    let before = UserAttributeUpdateSettingsType::builder();
+    let before = before.attributes_require_verification_before_update(VerifiedAttributeType::Email).build();
+    let pool = pool.user_attribute_update_settings(before).send().await.unwrap().user_pool.unwrap().id.unwrap();
+    let bed = Bed { pool, ..bed };
+    bed.create("a@example.org").set_user_attributes(attributes([("email_verified", "true")])).send().await.unwrap();
+    assert_eq!(bed.update("a@example.org", [("email", "new@example.org")]).await, "ok");
+    assert_eq!(bed.who("a@example.org").await, Some(("a@example.org".to_owned(), "true".to_owned())));
+    assert_eq!(bed.update("a@example.org", [("email", "new@example.org"), ("email_verified", "true")]).await, "ok");
+    assert_eq!(bed.who("new@example.org").await, Some(("new@example.org".to_owned(), "true".to_owned())));
 }
 
 #[tokio::test]

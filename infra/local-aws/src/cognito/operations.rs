@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::attributes::{self, Attribute, SchemaAttribute};
 use super::filter::Filter;
 use super::password::{HashedPassword, PasswordPolicy};
-use super::pool::{AppClient, NewPool, Pool, Status, StoredUser, User};
+use super::pool::{AppClient, AttributeUpdates, NewPool, Pool, Status, StoredUser, User};
 use super::{Cognito, invalid};
 use crate::json_protocol::ApiError;
 use crate::{Mail, epoch_seconds};
@@ -33,6 +33,7 @@ pub(super) struct CreateUserPool {
     auto_verified_attributes: Vec<String>,
     username_configuration: Option<UsernameConfiguration>,
     admin_create_user_config: Option<Value>,
+    user_attribute_update_settings: Option<AttributeUpdates>,
 }
 
 #[derive(Deserialize)]
@@ -159,6 +160,7 @@ impl Cognito {
             policy,
             schema: ask.schema,
             admin_create_user: ask.admin_create_user_config.unwrap_or(json!({ "AllowAdminCreateUserOnly": false })),
+            attribute_updates: ask.user_attribute_update_settings,
             created: self.clock.now(),
         });
         self.pool_files.put(&id, &pool);
@@ -355,7 +357,16 @@ impl Cognito {
                 }
             }
             let email_changes = given.get("email").is_some_and(|new| user.attributes.get("email") != Some(new));
-            if email_changes && !given.contains_key("email_verified") {
+            let proven = given.get("email_verified").is_some_and(|verified| verified == "true");
+            if email_changes && !proven && pool.keeps_unproven_emails_out() {
+                // Until its person proves it, which cannot be done here (API reference of UserAttributes).
+                for name in ["email", "email_verified"] {
+                    match user.attributes.get(name) {
+                        Some(former) => all.insert(name.to_owned(), former.clone()),
+                        None => all.remove(name),
+                    };
+                }
+            } else if email_changes && !proven {
                 all.insert("email_verified".to_owned(), "false".to_owned());
             }
             let before = user.clone();

@@ -67,6 +67,14 @@ pub(super) struct AppClient {
     pub(super) flows: Vec<String>,
 }
 
+/// Which attributes keep their value until a changed one is verified, in the API's form.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct AttributeUpdates {
+    #[serde(default)]
+    attributes_require_verification_before_update: Vec<String>,
+}
+
 /// A pool.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Pool {
@@ -85,6 +93,8 @@ pub(super) struct Pool {
     pub(super) created: Timestamp,
     #[serde(default)]
     pub(super) groups: Vec<Group>,
+    #[serde(default)]
+    attribute_updates: Option<AttributeUpdates>,
     /// Username's key → user.
     #[serde(skip)]
     users: BTreeMap<String, User>,
@@ -104,6 +114,7 @@ pub(super) struct NewPool {
     pub(super) policy: PasswordPolicy,
     pub(super) schema: Vec<SchemaAttribute>,
     pub(super) admin_create_user: Value,
+    pub(super) attribute_updates: Option<AttributeUpdates>,
     pub(super) created: Timestamp,
 }
 
@@ -122,6 +133,7 @@ impl From<NewPool> for Pool {
             clients: Vec::new(),
             created: new.created,
             groups: Vec::new(),
+            attribute_updates: new.attribute_updates,
             users: BTreeMap::new(),
             sign_in_names: HashMap::new(),
         }
@@ -137,6 +149,11 @@ impl Pool {
     /// Whether people sign in with their e-mail, so that the pool makes up the username.
     pub(super) fn signs_in_by_attribute(&self) -> bool {
         !self.username_attributes.is_empty()
+    }
+
+    pub(super) fn keeps_unproven_emails_out(&self) -> bool {
+        let before = self.attribute_updates.as_ref().map(|it| &it.attributes_require_verification_before_update);
+        before.is_some_and(|names| names.iter().any(|name| name == "email"))
     }
 
     /// E-mail and phone number are aliases when they are verified ("Customizing sign-in attributes" in the developer
@@ -245,6 +262,9 @@ impl Pool {
             "CreationDate": epoch_seconds(self.created),
             "LastModifiedDate": epoch_seconds(self.created),
         });
+        if let Some(updates) = &self.attribute_updates {
+            described["UserAttributeUpdateSettings"] = json!(updates);
+        }
         for (name, list) in [
             ("UsernameAttributes", &self.username_attributes),
             ("AliasAttributes", &self.alias_attributes),
