@@ -28,6 +28,8 @@ pub(super) async fn read(
     let mut connection = patiently(patience, Box::pin(options.connect())).await?;
     patiently(patience, Box::pin(sqlx::raw_sql(BEGIN).execute(&mut connection))).await?;
     let positions = patiently(patience, Box::pin(positions::<Postgres>(&mut connection, &statement))).await?;
+    // A pooler such as PgBouncer would give a statement that stays prepared to the next client.
+    patiently(patience, Box::pin(connection.clear_cached_statements())).await?;
 
     let mut rows = Rows::new(&statement, positions, read);
     // Prepared, so that the server takes no second statement behind it.
