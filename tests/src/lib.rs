@@ -3,6 +3,9 @@
 //! Everything goes in by S3 objects, events and HTTP requests, and comes out by HTTP answers and report files, as for a
 //! user. With `CROSSWALK_TEST_ENDPOINT` the AWS is another emulator (see [`crosswalk_local_aws::testbed`]).
 
+#[expect(clippy::unwrap_used, reason = "for tests, which fail by panicking")]
+pub mod everything;
+
 use std::sync::Arc;
 use std::time::Duration;
 

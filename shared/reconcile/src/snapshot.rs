@@ -3,6 +3,8 @@ use std::marker::PhantomData;
 
 use sha2::{Digest, Sha256};
 
+use crate::Fingerprint;
+
 /// What is told apart by a key of the source's: a user's id, an entry's UUID, …
 pub trait Keyed {
     /// The key, unique in the source and stable over pages.
@@ -24,7 +26,8 @@ pub struct Complete(());
 #[derive(Debug)]
 pub struct Snapshot<State, T> {
     items: Vec<T>,
-    keys: HashSet<Box<str>>,
+    /// 128 bits of each key's hash: the keys themselves would be half of what is held.
+    keys: HashSet<Fingerprint>,
     pages: HashSet<[u8; 32]>,
     state: PhantomData<State>,
 }
@@ -94,7 +97,7 @@ impl<T: Keyed> Snapshot<Open, T> {
         }
         let before = self.items.len();
         for item in page {
-            if self.keys.insert(item.key().into()) {
+            if self.keys.insert(Fingerprint::of(item.key().as_bytes())) {
                 self.items.push(item);
             }
         }

@@ -1,10 +1,8 @@
 //! A realm, a Glean, and a place for state and runs.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use crosswalk_function_kit::metrics::Metrics;
 use crosswalk_function_kit::retry::Retries;
 use crosswalk_function_kit::secrets::Secrets;
@@ -17,6 +15,7 @@ use crosswalk_runs::Place;
 use crosswalk_runs::{RunRecord, RunState, run_id};
 use crosswalk_stand_ins::glean::{GleanStandIn, Logged};
 use crosswalk_stand_ins::keycloak::{KeycloakStandIn, RealmSpec};
+use crosswalk_tests::everything;
 use tempfile::TempDir;
 
 pub(crate) struct Bed {
@@ -145,25 +144,10 @@ impl Bed {
 
     /// Every byte that is kept: files by their names, or the table's items and the bucket's objects.
     pub(crate) async fn kept(&self) -> BTreeMap<String, Vec<u8>> {
-        let mut kept = BTreeMap::new();
         match &self.kept {
-            Kept::Folder(folder) => files_below(folder.path(), folder.path(), &mut kept),
-            Kept::Aws(aws) => {
-                let items = aws_sdk_dynamodb::Client::new(&aws.config).scan().table_name(&aws.names.table).send().await;
-                let mut items: Vec<String> =
-                    items.unwrap().items().iter().map(|item| in_order(&AttributeValue::M(item.clone()))).collect();
-                items.sort();
-                kept.insert("the table".to_owned(), items.join("\n").into_bytes());
-                let s3 = crosswalk_local_aws::s3_client(&aws.config);
-                let bucket = &aws.names.bucket;
-                for object in s3.list_objects_v2().bucket(bucket).send().await.unwrap().contents() {
-                    let key = object.key().unwrap();
-                    let object = s3.get_object().bucket(bucket).key(key).send().await.unwrap();
-                    kept.insert(key.to_owned(), object.body.collect().await.unwrap().to_vec());
-                }
-            }
+            Kept::Folder(folder) => everything::in_folder(folder.path()),
+            Kept::Aws(aws) => everything::in_aws(aws).await,
         }
-        kept
     }
 
     /// A report of a run.
@@ -187,28 +171,4 @@ pub(crate) fn request() -> ExportRequest {
 /// The most frequent reason of a run, which is why it failed if it did.
 pub(crate) fn reason(record: &RunRecord) -> &str {
     record.reasons.first().map_or("", |reason| &reason.reason)
-}
-
-/// An item's text, with its maps in the order of their names.
-fn in_order(value: &AttributeValue) -> String {
-    match value {
-        AttributeValue::M(map) => {
-            let sorted: BTreeMap<_, _> = map.iter().map(|(name, value)| (name, in_order(value))).collect();
-            format!("{sorted:?}")
-        }
-        AttributeValue::L(list) => format!("{:?}", list.iter().map(in_order).collect::<Vec<_>>()),
-        plain => format!("{plain:?}"),
-    }
-}
-
-fn files_below(root: &Path, folder: &Path, into: &mut BTreeMap<String, Vec<u8>>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files_below(root, &path, into);
-        } else {
-            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-            into.insert(name, std::fs::read(&path).unwrap());
-        }
-    }
 }
