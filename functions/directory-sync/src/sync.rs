@@ -1,5 +1,6 @@
 //! One run: take the turn, read both sides, plan, pass the guard, apply, store mappings, end.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -11,7 +12,7 @@ use crosswalk_reconcile::{Plan, guard};
 use crosswalk_runs::files::FilesError;
 use crosswalk_runs::report::Row;
 use crosswalk_runs::{Begin, Held, Place, RunError, RunRecord, Traffic, Worked};
-use futures::FutureExt;
+use futures::{FutureExt, TryFutureExt};
 use jiff::Timestamp;
 
 use crate::apply::{Apply, LAST, Reached};
@@ -24,9 +25,9 @@ use crate::plan::{Moment, Planned, Shape, plan};
 use crate::settings::{SyncSettings, TargetSettings};
 use crate::source::Source;
 use crate::state::State;
-use crate::target::Target;
-use crate::target::cognito::{self, CognitoTarget};
+use crate::target::cognito::{self, CognitoTarget, KeepIntent, SwapIntent};
 use crate::target::invenio::InvenioTarget;
+use crate::target::{Target, TargetError};
 use crate::{Account, Step};
 
 /// Why a step was not taken, if the guard or another plan's hash forbids it.
@@ -204,6 +205,9 @@ impl Syncer {
         let loaded = self.load(&target, &mut file, deadline, watch).boxed().await.map_err(SyncError::Cannot)?;
         let planned = self.plan(&target, &loaded, &request.run_id);
         let mut tally = tally(&loaded, &planned);
+        if file.swap::<SwapIntent>().await?.is_some() {
+            tally.warnings.add("a swap of two e-mails was left half done; a run completes it before it plans");
+        }
         planned.plan.actions().iter().for_each(|step| tally.applied(step));
         if let Some(mappings) = self.mappings() {
             mappings.plan(&loaded.people.people, &planned.next, planned.plan.actions(), &mut tally).await;
@@ -230,9 +234,13 @@ impl Syncer {
                     self.clock.clone(),
                     self.entropy.clone(),
                 );
-                let _swaps = file.clone();
-                let target = CognitoTarget::new(accounts, settings.clone());
-                Ok(Target::Cognito(target))
+                let file = file.clone();
+                let keep: KeepIntent = Arc::new(move |intent| {
+                    let file = file.clone();
+                    let kept = async move { file.keep_swap(intent.as_ref()).await };
+                    kept.map_err(|error| TargetError(error.to_string())).boxed()
+                });
+                Ok(Target::Cognito(CognitoTarget::new(accounts, settings.clone()).keeping(keep)))
             }
             TargetSettings::Invenio(settings) => {
                 let target = InvenioTarget::connect(settings, &self.secrets).await;
@@ -333,7 +341,7 @@ impl Syncer {
         let earlier = (request.leg > 1).then(|| taken.clone());
         let mut record = RunRecord::begin(&taken.id, &taken.kind, &taken.source, taken.started_at);
         let mut file = StateFile::new(&self.place.files, &self.settings.name);
-        let target = match self.target(&file).boxed().await {
+        let target = match self.target(&file).and_then(|target| complete(target, &file)).boxed().await {
             Ok(target) => target,
             Err(reason) => return Ok((self.failed(record, reason), false)),
         };
@@ -410,6 +418,18 @@ impl Syncer {
         let read = Traffic { requests: source_requests, ..Traffic::default() };
         record.traffic = [(source.to_owned(), read), (self.settings.target.word().to_owned(), target.traffic())].into();
     }
+}
+
+/// Completes the swap that an earlier run left half done, if one did.
+async fn complete(target: Target, file: &StateFile) -> Result<Target, String> {
+    if let Target::Cognito(cognito) = &target
+        && let Some(intent) = file.swap::<SwapIntent>().await.map_err(|error| error.to_string())?
+    {
+        cognito.complete(&intent).await.map_err(|error| error.to_string())?;
+        file.keep_swap(None::<&SwapIntent>).await.map_err(|error| error.to_string())?;
+        tracing::info!("a swap of two e-mails that was left half done is complete");
+    }
+    Ok(target)
 }
 
 /// Who is left out, of how many nothing differs, and what is to be known.
