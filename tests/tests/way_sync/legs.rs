@@ -24,7 +24,7 @@ impl Again for Kept {
 
 #[tokio::test]
 async fn a_run_goes_on_in_legs_until_all_is_done() {
-    let bed = Bed::with_people(&refs(&many(0, 60))).await.with("CROSSWALK_COGNITO_USER_CREATION_RPS", "25");
+    let bed = Bed::with_people(&refs(&many(0, 250))).await.with("CROSSWALK_COGNITO_USER_CREATION_RPS", "60");
     let (syncer, again) = (bed.syncer(), Kept::default());
     let mut event: Value = serde_json::from_str(include_str!("../../../events/directory-sync.schedule.json")).unwrap();
     let mut legs = Vec::new();
@@ -45,7 +45,7 @@ async fn a_run_goes_on_in_legs_until_all_is_done() {
         assert_eq!((&leg["state"], &leg["continues"], &leg["id"]), (&json!("partly"), &json!(true), &last["id"]));
     }
     assert_eq!((&last["state"], &last["continues"]), (&json!("succeeded"), &Value::Null));
-    assert_eq!((&last["counts"]["created"], &last["counts"]["read"]), (&json!(60), &json!(60)), "of all legs");
+    assert_eq!((&last["counts"]["created"], &last["counts"]["read"]), (&json!(250), &json!(250)), "of all legs");
     assert_eq!(last["started_at"], legs[0]["started_at"]);
-    assert_eq!(bed.accounts().await.len(), 60);
+    assert_eq!(bed.accounts().await.len(), 250);
 }
