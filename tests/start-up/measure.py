@@ -60,7 +60,7 @@ def start(binary: pathlib.Path, address: str) -> float:
         asked = RuntimeApi.asked.get(timeout=PATIENCE)
     except queue.Empty:
         process.kill()
-        sys.exit(f"{binary.name} did not ask for an event within {PATIENCE} s:\n{process.stderr.read().decode()}")
+        sys.exit(f"{binary} did not ask for an event within {PATIENCE} s:\n{process.stderr.read().decode()}")
     finally:
         process.kill()
         process.wait()
@@ -77,7 +77,7 @@ def zipped(binary: pathlib.Path) -> int:
 
 def main() -> None:
     starts, folder, names = int(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3:]
-    binaries = {name: folder / name for name in names}
+    binaries = {name: folder / name / "bootstrap" for name in names}
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), RuntimeApi)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
