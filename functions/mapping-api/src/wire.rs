@@ -282,7 +282,8 @@ pub struct Run {
     /// The counts of each kind of thing (`people`, `teams`), whose sum `counts` is; absent in the ways that have but one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parts: BTreeMap<String, Counts>,
-    /// The calls to each outside system (`keycloak`, `glean`); absent in the ways that do not count them.
+    /// The calls to each target (`dynamodb`, `cognito`, `keycloak`, …) until the record's end was written; absent in the
+    /// ways that do not count them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub traffic: BTreeMap<String, Traffic>,
     /// The hash of the plan that was applied; absent in the ways that have none.
