@@ -19,6 +19,10 @@ fn the_demo_shows_outcomes_reasons_and_answers() {
         "STAND-INS",
         "The stand-in Glean now holds 5 people, 1 of them former, and 3 teams",
         "A second run finds nothing to do",
+        "adopt 2, account ",
+        "create 1",
+        "    username: ada",
+        "3 people are unchanged",
         "All as expected",
     ]);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it leaves nothing behind");
@@ -40,6 +44,11 @@ fn the_demo_in_json_counts_what_the_samples_hold() {
     let exports = &told["exports"];
     assert_eq!(exports["not_exported"][0]["name"], "grace");
     assert_eq!((exports["runs"].as_array().unwrap().len(), exports["teams"].as_object().unwrap().len()), (2, 3));
+    let syncs = &told["syncs"];
+    assert_eq!(
+        (syncs["runs"][0]["counts"]["created"].as_u64(), syncs["runs"][1]["counts"]["unchanged"].as_u64()),
+        (Some(1), Some(3))
+    );
     assert_eq!(told["answers"][0]["answer"]["username"], "kim.park@example.org");
 }
 
@@ -54,6 +63,8 @@ fn the_shell_does_not_change_the_demo() {
         ("KEYCLOAK_BASE_URL", "http://127.0.0.1:9"),
         ("GLEAN_USE_BULK_INDEX", "false"),
         ("DRY_RUN", "true"),
+        ("SYNC_TARGET", "invenio"),
+        ("SYNC_ADOPT", "false"),
     ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     Folder::new().run_with(&["demo"], &variables).code(0);

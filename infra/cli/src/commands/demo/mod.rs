@@ -1,6 +1,7 @@
 //! `crosswalk demo`: every way once, on an AWS in memory, and whether all came out as the samples must give.
 
 mod people;
+mod sync;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::commands::demo::people::Exports;
+use crate::commands::demo::sync::Syncs;
 use crate::commands::reports::{FailedRow, failed_rows};
 use crate::ended::parts_table;
 use crate::stack::Stack;
@@ -193,6 +195,12 @@ async fn tell(stack: &Stack, json: bool) -> anyhow::Result<Vec<String>> {
     if !json {
         tell_exports(&exports)?;
     }
+    say("6. The people of a users' table, a SQLite file here, get accounts that can log in. First a dry run tells the plan:\n"
+        .to_owned())?;
+    let syncs = sync::sync(stack, &mut seen.differences).await?;
+    if !json {
+        tell_syncs(&syncs)?;
+    }
     if json {
         let answers: Vec<Value> = seen
             .answers
@@ -205,6 +213,7 @@ async fn tell(stack: &Stack, json: bool) -> anyhow::Result<Vec<String>> {
             seen.failed.iter().map(|(file, rows)| (file.clone(), json!(rows))).collect();
         let runs: Vec<wire::Run> = seen.runs.iter().cloned().map(Into::into).collect();
         let exported: Vec<wire::Run> = [&exports.first, &exports.second].into_iter().cloned().map(Into::into).collect();
+        let synced = [&syncs.first, &syncs.second].map(|run| wire::Run::from(run.clone()));
         show::json(&json!({
             "as_expected": seen.differences.is_empty(),
             "differences": seen.differences,
@@ -219,6 +228,11 @@ async fn tell(stack: &Stack, json: bool) -> anyhow::Result<Vec<String>> {
                 "not_exported": exports.not_exported,
                 "people": exports.people,
                 "teams": exports.teams,
+            },
+            "syncs": {
+                "runs": synced,
+                "plan": syncs.plan,
+                "left_out": syncs.left_out,
             },
         }))?;
     }
@@ -249,6 +263,17 @@ fn tell_exports(exports: &Exports) -> anyhow::Result<()> {
         "A second run finds nothing to do: {} people and {} teams are unchanged, and {} person is rejected again.\n",
         people.unchanged, teams.unchanged, people.rejected
     ))
+}
+
+/// The plan, what the first sync made of it, and that the second finds nothing to do.
+fn tell_syncs(syncs: &Syncs) -> anyhow::Result<()> {
+    let plan: Vec<_> = syncs.plan.iter().map(|line| show::plain(line)).collect();
+    show::say(&format!("{}\n\nThen a run applies just that plan:", plan.join("\n")))?;
+    show::say(&parts_table(&syncs.first).to_string())?;
+    let rows =
+        syncs.left_out.iter().map(|row| [row.kind.clone(), row.name.clone(), row.outcome.clone(), row.reason.clone()]);
+    show::say(&format!("{}\n", show::table(["kind", "name", "outcome", "reason"], rows)))?;
+    show::say(&format!("A second run finds nothing to do: {} people are unchanged.\n", syncs.second.counts.unchanged))
 }
 
 /// Drops files into the bucket, waits for their runs, and reads back what failed.
