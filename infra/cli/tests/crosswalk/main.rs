@@ -8,4 +8,5 @@ mod help;
 mod ids;
 mod import;
 mod support;
+mod sync;
 mod up;
