@@ -1,5 +1,8 @@
 //! The state while a run changes it: written only where it differs from what is kept.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use crosswalk_reconcile::Fingerprint;
 use crosswalk_runs::files::{Files, FilesError};
@@ -7,6 +10,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::state::State;
+
+const FOLDER: &str = "state/directory-sync/";
+const SUFFIX: &str = ".txt";
 
 /// Where a sync's state is kept.
 #[derive(Debug, Clone)]
@@ -21,11 +27,10 @@ pub struct StateFile {
 impl StateFile {
     /// Of the sync of this name.
     pub fn new(files: &Files, sync: &str) -> Self {
-        let folder = "state/directory-sync";
         Self {
             files: files.clone(),
-            key: format!("{folder}/{sync}.txt"),
-            swap_key: format!("{folder}/{sync}.swap.json"),
+            key: format!("{FOLDER}{sync}{SUFFIX}"),
+            swap_key: format!("{FOLDER}{sync}.swap.json"),
             kept: None,
         }
     }
@@ -58,6 +63,26 @@ impl StateFile {
             self.kept = Some(print);
         }
         Ok(())
+    }
+
+    /// The accounts of a target that other syncs manage: the sync's name by the account's id.
+    ///
+    /// # Errors
+    /// The states cannot be listed or read, or one is damaged.
+    pub async fn managed_by_others(&self, target: &str) -> Result<HashMap<Box<str>, Arc<str>>, FilesError> {
+        let mut managed = HashMap::new();
+        for key in self.files.keys(FOLDER).await? {
+            let Some(name) = key.strip_prefix(FOLDER).and_then(|key| key.strip_suffix(SUFFIX)) else { continue };
+            if key == self.key {
+                continue;
+            }
+            let mut other = Self::new(&self.files, name);
+            let Some(state) = other.load().await?.filter(|state| state.target == target) else { continue };
+            let name: Arc<str> = name.into();
+            let accounts = state.people.into_values().filter_map(|person| person.account);
+            managed.extend(accounts.map(|account| (account, name.clone())));
+        }
+        Ok(managed)
     }
 
     /// The swap of two e-mails that an earlier run may not have completed.
@@ -99,6 +124,20 @@ mod tests {
         assert!(!path.exists(), "nothing differs from what was kept");
         file.save(&State { known: 1, ..state }).await.unwrap();
         assert!(path.exists());
+    }
+
+    #[tokio::test]
+    async fn what_other_syncs_manage_of_a_target_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::Folder(folder.path().to_owned());
+        for (sync, target, account) in [("staff", "pool", "1"), ("guests", "pool", "2"), ("others", "another", "3")] {
+            let people = [("k".into(), crate::state::Managed::created(account.into()))].into();
+            let state = State { target: target.to_owned(), people, ..State::default() };
+            StateFile::new(&files, sync).save(&state).await.unwrap();
+        }
+        StateFile::new(&files, "guests").keep_swap(None::<&()>).await.unwrap();
+        let managed = StateFile::new(&files, "staff").managed_by_others("pool").await.unwrap();
+        assert_eq!(managed.iter().map(|(id, sync)| (&**id, &**sync)).collect::<Vec<_>>(), [("2", "guests")]);
     }
 
     #[tokio::test]

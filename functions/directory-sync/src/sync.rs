@@ -21,7 +21,7 @@ use crate::keeping::StateFile;
 use crate::mappings::Mappings;
 use crate::outcome::{Tally, Waiting};
 use crate::people::{self, People, Rules, UsernameRule};
-use crate::plan::{Moment, Planned, Shape, plan};
+use crate::plan::{Moment, Others, Planned, Shape, plan};
 use crate::settings::{SyncSettings, TargetSettings};
 use crate::source::Source;
 use crate::state::State;
@@ -136,6 +136,7 @@ struct Loaded {
     people: People,
     accounts: Vec<Account>,
     state: State,
+    others: Others,
     is_first: bool,
     warnings: Vec<String>,
     source_requests: u64,
@@ -274,6 +275,7 @@ impl Syncer {
                 target.id()
             ));
         }
+        let others = file.managed_by_others(&state.target).await.map_err(|error| error.to_string())?;
         let (people, accounts) = (AtomicU64::new(0), AtomicU64::new(0));
         let told = |counter: &AtomicU64, count| {
             counter.store(count, Relaxed);
@@ -291,17 +293,25 @@ impl Syncer {
         };
         let (read, accounts) = futures::future::try_join(source.boxed(), standing.boxed()).await?;
         let people = people::judge(read.snapshot, &self.rules()).map_err(|error| error.to_string())?;
-        Ok(Loaded { people, accounts, state, is_first, warnings: read.warnings, source_requests: read.requests })
+        Ok(Loaded {
+            people,
+            accounts,
+            state,
+            others,
+            is_first,
+            warnings: read.warnings,
+            source_requests: read.requests,
+        })
     }
 
     fn plan(&self, target: &Target, loaded: &Loaded, run: &str) -> Planned {
-        let Loaded { people, accounts, state, .. } = loaded;
+        let Loaded { people, accounts, state, others, .. } = loaded;
         let shape = Shape {
             fields: &|person, email| target.fields(person, email),
             unique_usernames: matches!(target, Target::Invenio(_)),
             turns_circles: target.turns_circles(),
         };
-        plan(people, accounts, state, &self.settings.policy, &shape, Moment { run, now: self.clock.now() })
+        plan(people, accounts, state, others, &self.settings.policy, &shape, Moment { run, now: self.clock.now() })
     }
 
     /// Why the plan may not be applied, if it may not.

@@ -45,6 +45,9 @@ pub struct FilesError(pub String);
 /// For an object whose first bytes came and whose rest did not: the SDK repeats a call only until its answer begins.
 const BODIES: Retries = Retries { first: Duration::from_millis(100), longest: Duration::from_secs(2), times: 4 };
 
+/// What listing takes.
+const LISTING: &str = "s3:ListBucket on the bucket";
+
 /// Why an attempt to read an object failed.
 enum Failure {
     /// In the middle of its content.
@@ -95,6 +98,30 @@ impl Files {
         }
     }
 
+    /// The keys right below a prefix, which ends with `/`, in alphabetical order.
+    ///
+    /// # Errors
+    /// They cannot be listed, or the prefix is none.
+    pub async fn keys(&self, prefix: &str) -> Result<Vec<String>, FilesError> {
+        let folder = prefix.strip_suffix('/').unwrap_or_default();
+        self.check(folder)?;
+        match self {
+            Self::Bucket { client, bucket } => {
+                let pages =
+                    client.list_objects_v2().bucket(bucket).prefix(prefix).delimiter("/").into_paginator().send();
+                let pages = Box::pin(pages.try_collect()).await;
+                let pages = pages.map_err(|error| self.cannot("list", prefix, &with_permissions(&error, LISTING)))?;
+                let objects = pages.iter().flat_map(|page| page.contents());
+                Ok(objects.filter_map(|object| object.key().map(str::to_owned)).collect())
+            }
+            Self::Folder(root) => {
+                let path = root.join(folder);
+                let prefix = prefix.to_owned();
+                blocking(move || list(&path, &prefix)).await
+            }
+        }
+    }
+
     async fn object(&self, client: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Result<Option<Bytes>, Failure> {
         match client.get_object().bucket(bucket).key(key).send().await {
             Ok(answer) => match answer.body.collect().await {
@@ -141,6 +168,26 @@ where
         Some(403) => format!("{why}; this takes the permission {permissions}"),
         _ => why,
     }
+}
+
+fn list(folder: &Path, prefix: &str) -> Result<Vec<String>, FilesError> {
+    let cannot = |error: &std::io::Error| FilesError(on_disk::cannot("list", folder, error));
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(cannot(&error)),
+    };
+    let mut keys = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| cannot(&error))?;
+        if entry.path().is_file()
+            && let Some(name) = entry.file_name().to_str()
+        {
+            keys.push(format!("{prefix}{name}"));
+        }
+    }
+    keys.sort();
+    Ok(keys)
 }
 
 fn read(path: &Path) -> Result<Option<Bytes>, FilesError> {

@@ -64,6 +64,11 @@ async fn syncs_stand_side_by_side_and_manage_their_own() {
         assert!(matches!(synced, Synced::Ended(record) if record.state == RunState::Succeeded));
     }
     assert_eq!(bed.enabled().await, ["ada", "bo", "guest"], "the staff's are not the guests' to deactivate");
+    // Who is in both is left to the one that has the account.
+    bed.set_people(&["k7,guest@example.org,guest", "k8,ada@example.org,ada"]).await;
+    let Synced::Ended(record) = guests.sync(&request(), Deadline::NONE, &|_| {}).await.unwrap() else { panic!("busy") };
+    assert_eq!((record.counts.conflict, record.counts.unchanged), (1, 1));
+    assert!(bed.failed(&record).await[0].contains("sync staff"));
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@
 //! | known by key | gone | as for a new person |
 //! | new | none has the e-mail or the username | create; skip who is disabled |
 //! | new | one, unmanaged, has the e-mail | adopt, unless the settings say otherwise |
+//! | new | another sync manages the one with the e-mail | conflict |
 //! | new | one has e-mail and username, and its own key is gone | rekey: a rehire |
 //! | new | any other match | conflict |
 //! | disabled | active | deactivate |
@@ -26,6 +27,7 @@ mod names;
 mod tests;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crosswalk_reconcile::{Fingerprint, Outcome, Plan, Reasons};
 use jiff::{SignedDuration, Timestamp};
@@ -65,6 +67,9 @@ pub struct Shape<'a> {
     /// Whether names can pass around in circles of more than two.
     pub turns_circles: bool,
 }
+
+/// The accounts that other syncs manage: the sync's name by the account's id.
+pub type Others = HashMap<Box<str>, Arc<str>>;
 
 /// When, and for which run, is planned: a repeat of a run counts no absence twice.
 #[derive(Debug, Clone, Copy)]
@@ -107,6 +112,7 @@ pub fn plan(
     people: &People,
     accounts: &[Account],
     state: &State,
+    others: &Others,
     policy: &Policy,
     shape: &Shape<'_>,
     moment: Moment<'_>,
@@ -114,6 +120,7 @@ pub fn plan(
     let actual = Actual::new(accounts, state, people);
     let mut planner = Planner {
         actual: &actual,
+        others,
         policy,
         shape,
         drafts: Vec::new(),
@@ -143,6 +150,7 @@ pub fn plan(
 
 struct Planner<'a> {
     actual: &'a Actual<'a>,
+    others: &'a Others,
     policy: &'a Policy,
     shape: &'a Shape<'a>,
     drafts: Vec<Draft<'a>>,
@@ -159,6 +167,10 @@ impl<'a> Planner<'a> {
         match self.actual.find(person) {
             Found::Known(account, managed) => self.known(person, account, managed),
             Found::Ours(account) => self.ours(person, account),
+            Found::Unmanaged(account) if let Some(sync) = self.others.get(&account.id) => {
+                let reason = "another sync manages the account with its e-mail; leave the person to one of them";
+                self.conflict(person, reason, format!("account {}, sync {sync}", account.id));
+            }
             Found::Unmanaged(_) if !person.enabled => self.skip(
                 person,
                 "disabled in the source at first sight; the account with its e-mail is not managed, and left as it is",

@@ -13,6 +13,7 @@ use crate::target::{Applied, Done};
 struct World {
     accounts: BTreeMap<Box<str>, Account>,
     state: State,
+    others: Others,
     policy: Policy,
     strict: bool,
     runs: u32,
@@ -63,7 +64,14 @@ impl World {
     fn new() -> Self {
         let deactivate = After { runs: 2, time: SignedDuration::ZERO };
         let policy = Policy { adopt: true, deactivate, delete: None };
-        Self { accounts: BTreeMap::new(), state: State::default(), policy, strict: true, runs: 0 }
+        Self {
+            accounts: BTreeMap::new(),
+            state: State::default(),
+            others: Others::new(),
+            policy,
+            strict: true,
+            runs: 0,
+        }
     }
 
     /// With accounts that nobody manages.
@@ -91,7 +99,7 @@ impl World {
         let shape = Shape { fields: &fields, unique_usernames: self.strict, turns_circles: self.strict };
         let run = format!("run-{}", self.runs);
         let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * i64::from(self.runs));
-        plan(people, &accounts, &self.state, &self.policy, &shape, Moment { run: &run, now })
+        plan(people, &accounts, &self.state, &self.others, &self.policy, &shape, Moment { run: &run, now })
     }
 
     /// A whole run, in which every step succeeds; its steps in words, and who was left out.
@@ -216,6 +224,18 @@ fn an_account_is_adopted_by_its_e_mail_alone_and_only_if_that_is_wanted() {
     assert_eq!(world.run(&everybody).1, ["conflict 1"], "two accounts");
     let planned = world.plan(&everybody);
     assert_eq!(planned.left_out[0].detail.as_deref(), Some("accounts 7, 8"));
+}
+
+#[test]
+fn what_another_sync_manages_is_left_to_it() {
+    let mut world = World::with(&[("7", "ada", "ada")]);
+    world.others.insert("7".into(), "guests".into());
+    let before = world.accounts.clone();
+    let everybody = people(vec![person("1", &["ada"], "ada")]);
+    let planned = world.plan(&everybody);
+    assert_eq!(planned.left_out[0].detail.as_deref(), Some("account 7, sync guests"));
+    assert_eq!(world.run(&everybody), (vec![], vec!["conflict 1".to_owned()]));
+    assert_eq!(world.accounts, before);
 }
 
 #[test]

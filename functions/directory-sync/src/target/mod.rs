@@ -17,7 +17,6 @@ use invenio::InvenioTarget;
 
 /// Where the accounts stand. Made by each run for itself: what it counts is this run's.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one a run")]
 pub enum Target {
     /// A Cognito user pool.
     Cognito(CognitoTarget),

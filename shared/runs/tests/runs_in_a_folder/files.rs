@@ -24,6 +24,22 @@ async fn what_is_put_is_there_and_what_is_not_is_none() {
 }
 
 #[tokio::test]
+async fn keys_right_below_a_prefix_are_listed() {
+    let parent = tempfile::tempdir().unwrap();
+    let files = Files::Folder(parent.path().join("kept"));
+    assert_eq!(files.keys("state/syncs/").await.unwrap(), Vec::<String>::new());
+    for key in
+        ["state/syncs/b.txt", "state/syncs/a.txt", "state/syncs/deeper/c.txt", "state/syncs-of-others.txt", "d.txt"]
+    {
+        files.put(key, Bytes::from_static(b"x"), "text/plain").await.unwrap();
+    }
+    assert_eq!(files.keys("state/syncs/").await.unwrap(), ["state/syncs/a.txt", "state/syncs/b.txt"]);
+    for none in ["state/syncs", "", "/", "../"] {
+        assert!(files.keys(none).await.is_err(), "{none:?}");
+    }
+}
+
+#[tokio::test]
 async fn many_mebibytes_come_back_as_they_went() {
     let parent = tempfile::tempdir().unwrap();
     let files = Files::Folder(parent.path().to_owned());
