@@ -339,3 +339,85 @@ fn mappings(reader: &mut Reader<'_>, environment: &Environment) -> Option<Vec<(S
     }
     Some(mappings)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn least() -> Environment {
+        Environment::from_iter([
+            ("SYNC_SOURCE", "sql"),
+            ("SYNC_TARGET", "cognito"),
+            ("CUSTOM_DB_URI", "sqlite://users.sqlite"),
+            ("COGNITO_IDENTITY_POOL_ID", "us-east-1_AbCdEfGhI"),
+            ("CROSSWALK_STATE_DIR", "/var/lib/crosswalk"),
+        ])
+    }
+
+    fn problems(environment: &Environment) -> String {
+        SyncSettings::from_env(environment).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_defaults_are_careful() {
+        let settings = SyncSettings::from_env(&least()).unwrap();
+        let deactivate = After { runs: 3, time: SignedDuration::ZERO };
+        assert_eq!(settings.policy, Policy { adopt: true, deactivate, delete: None });
+        assert_eq!((settings.name.as_str(), settings.max_removals), ("default", Limit::Share(500)));
+        assert!(settings.mappings.is_none() && settings.writes_to_aws() && !settings.dry_run);
+    }
+
+    #[test]
+    fn only_what_source_and_target_need_is_asked_for() {
+        let told = problems(&Environment::from_iter([("SYNC_SOURCE", "ldap"), ("SYNC_TARGET", "invenio")]));
+        for name in ["LDAP_SERVER", "LDAP_BASE_DN", "INVENIO_DB_URI", "CROSSWALK_TABLE and CROSSWALK_BUCKET"] {
+            assert!(told.contains(name), "{name}: {told}");
+        }
+        for name in ["CUSTOM_DB", "COGNITO"] {
+            assert!(!told.contains(name), "{name}: {told}");
+        }
+        let told = problems(&least().with("SYNC_SOURCE", "csv").with("SYNC_TARGET", "ldap").with("SYNC_NAME", "Staff"));
+        for part in ["SYNC_NAME", "neither `ldap` nor `sql`", "neither `cognito` nor `invenio`"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+
+    #[test]
+    fn deletion_takes_longer_than_deactivation() {
+        let deletes = least().with("SYNC_DELETE_RUNS", "30").with("SYNC_DELETE_HOURS", "720");
+        let after = After { runs: 30, time: SignedDuration::from_hours(720) };
+        assert_eq!(SyncSettings::from_env(&deletes).unwrap().policy.delete, Some(after));
+        let told = problems(&least().with("SYNC_DELETE_RUNS", "3").with("SYNC_ABSENT_HOURS", "48"));
+        assert!(told.contains("SYNC_DELETE_RUNS must be more than SYNC_ABSENT_RUNS (3)"), "{told}");
+        assert!(told.contains("SYNC_DELETE_HOURS must be at least SYNC_ABSENT_HOURS (48)"), "{told}");
+    }
+
+    #[test]
+    fn mappings_name_systems_and_columns() {
+        let with = |given: &str| least().with("CROSSWALK_TABLE", "t").with("SYNC_MAPPINGS", given);
+        let mappings = SyncSettings::from_env(&with("sharepoint=upn, nemo = nemo_id")).unwrap().mappings.unwrap();
+        assert_eq!(mappings.systems.iter().map(System::as_str).collect::<Vec<_>>(), ["sharepoint", "nemo"]);
+        assert_eq!(mappings.table, "t");
+        for (given, told) in [
+            ("nemo", "system=attribute"),
+            ("nemo=", "no attribute"),
+            ("nemo=a,nemo=b", "twice"),
+            ("N E=a", "does not do"),
+        ] {
+            let problem = problems(&with(given));
+            assert!(problem.contains(told), "{given}: {problem}");
+        }
+        assert!(problems(&least().with("SYNC_MAPPINGS", "nemo=a")).contains("CROSSWALK_TABLE must name"));
+    }
+
+    #[test]
+    fn each_setting_is_listed_once_with_a_meaning_and_no_secret_is_told() {
+        let settings = settings();
+        for setting in &settings {
+            assert_eq!(settings.iter().filter(|other| other.name == setting.name).count(), 1, "{}", setting.name);
+            assert!(!setting.meaning.is_empty());
+        }
+        let told = problems(&least().with("CUSTOM_DB_URI", "nosql://u:hunter2@h/d").with("SYNC_NAME", ""));
+        assert!(told.contains("CUSTOM_DB_URI") && !told.contains("hunter2"), "{told}");
+    }
+}

@@ -23,7 +23,7 @@ use crate::outcome::{Tally, Waiting};
 use crate::people::{self, People, Rules, UsernameRule};
 use crate::plan::{Moment, Others, Planned, Shape, plan};
 use crate::settings::{SyncSettings, TargetSettings};
-use crate::source::Source;
+use crate::source::{ReadError, Source};
 use crate::state::State;
 use crate::target::cognito::{self, CognitoTarget, KeepIntent, SwapIntent};
 use crate::target::invenio::InvenioTarget;
@@ -284,7 +284,14 @@ impl Syncer {
         let (tell_people, tell_accounts) = (|count| told(&people, count), |count| told(&accounts, count));
         let source = async {
             let read = self.settings.source.read(&self.secrets, deadline.earlier(LAST), &tell_people).await;
-            read.map_err(|error| error.to_string())
+            read.map_err(|error| match error {
+                ReadError::Incomplete(missing) => format!(
+                    "{}: {missing}. {} accounts are managed, of which nothing was changed",
+                    self.settings.source.place(),
+                    state.people.len()
+                ),
+                told => told.to_string(),
+            })
         };
         let standing = async {
             let late = || "the time was up before the target's accounts were read; give the function more".to_owned();

@@ -286,6 +286,9 @@ pub struct Run {
     /// ways that do not count them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub traffic: BTreeMap<String, Traffic>,
+    /// It ended `partly` because its time was up, and its next leg goes on under the same id; absent where it does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub continues: bool,
     /// The hash of the plan that was applied; absent in the ways that have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -418,6 +421,7 @@ impl From<runs::RunRecord> for Run {
             warnings: record.warnings.into_iter().map(Into::into).collect(),
             parts: record.parts.into_iter().map(|(part, counts)| (part, counts.into())).collect(),
             traffic: record.traffic.into_iter().map(|(system, traffic)| (system, traffic.into())).collect(),
+            continues: record.continues,
             plan: record.plan,
         }
     }

@@ -80,7 +80,8 @@ async fn an_empty_source_and_one_without_half_its_people_change_nothing() {
     for _ in 0..2 {
         let record = bed.sync().await;
         assert_eq!(record.state, RunState::Failed);
-        assert!(record.reasons[0].reason.contains("the source is empty"), "{:?}", record.reasons);
+        let reason = &record.reasons[0].reason;
+        assert!(reason.contains("the source is empty") && reason.contains("20 accounts are managed"), "{reason}");
     }
     assert_eq!(bed.accounts().await, everybody);
 
