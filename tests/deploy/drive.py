@@ -1,7 +1,7 @@
 """Drives the deployed stack through AWS's own interfaces and checks what comes of it: `drive.py ENDPOINT STACK`.
 
 Runs in the repository's root, with the secrets of a stand-in Keycloak and Glean in KEYCLOAK_CLIENT_SECRET and
-GLEAN_API_TOKEN.
+GLEAN_API_TOKEN, an empty PostgreSQL database in CUSTOM_DB_URI, and its client in PSQL.
 """
 
 import base64
@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 import urllib.error
@@ -128,8 +129,12 @@ def imported(key, body):
     return until(f"an import of {key}", lambda: ended_run(source, before))
 
 
+def nonzero(counts):
+    return {name: count for name, count in counts.items() if count}
+
+
 def counts(run):
-    return {name: count for name, count in run["counts"].items() if count}
+    return nonzero(run["counts"])
 
 
 def report(run, name):
@@ -285,11 +290,15 @@ def check_denials():
 # -- the people export --------------------------------------------------------------------------------------------------------
 
 
-def fire(schedule, scheduled_at):
-    """Lets the schedule run once in a moment. The emulator does not fill in the input, so it is written out."""
-    name = f"{STACK}-people-export"
+def fire(function, scheduled_at):
+    """Lets the function's schedule run once in a moment, and returns its event. The emulator does not fill in the input, so
+    it is written out."""
+    name = f"{STACK}-{function}"
     stored = scheduler.get_schedule(Name=name)
-    stored["Target"]["Input"] = json.dumps({"schedule": schedule, "scheduled_at": scheduled_at})
+    expected = {"schedule": "<aws.scheduler.schedule-arn>", "scheduled_at": "<aws.scheduler.scheduled-time>"}
+    same("the schedule's input", json.loads(stored["Target"]["Input"]), expected)
+    event = {"schedule": stored["Arn"], "scheduled_at": scheduled_at}
+    stored["Target"]["Input"] = json.dumps(event)
     moment = (datetime.now(timezone.utc) + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%S")
     scheduler.update_schedule(
         Name=name,
@@ -298,22 +307,37 @@ def fire(schedule, scheduled_at):
         Target=stored["Target"],
         FlexibleTimeWindow=stored["FlexibleTimeWindow"],
     )
+    return event
+
+
+def first_run(kind):
+    """The only run of its kind, once it has ended."""
+    runs = runs_where("kind", kind)
+    return runs[0] if runs and runs[0]["ended_at"] else None
+
+
+def check_refusal(function, role, sid):
+    """A run without one statement of its role fails, and says why."""
+    with Without(role, sid):
+        answer = lambdas.invoke(FunctionName=f"{STACK}-{function}", Payload=b"{}")
+        problem = json.load(answer["Payload"])
+        same(f"{function} without permission", answer.get("FunctionError") is not None, True)
+        if "AccessDenied" not in json.dumps(problem) and "permission" not in json.dumps(problem):
+            fail(f"the error does not say what is denied: {problem}")
+
+
+def check_failure_destination(function, queue):
+    lambdas.invoke(FunctionName=f"{STACK}-{function}", InvocationType="Event", Payload=b'{"unknown": 1}')
+    failed = until(f"the failed event of {function}", lambda: received(OUTPUTS[queue]))
+    same("what the failure destination got", json.loads(failed)["requestPayload"], {"unknown": 1})
 
 
 def check_export():
-    stored = scheduler.get_schedule(Name=f"{STACK}-people-export")
-    expected = {"schedule": "<aws.scheduler.schedule-arn>", "scheduled_at": "<aws.scheduler.scheduled-time>"}
-    same("the schedule's input", json.loads(stored["Target"]["Input"]), expected)
     for output, secret in [("KeycloakClientSecretArn", "KEYCLOAK_CLIENT_SECRET"), ("GleanTokenArn", "GLEAN_API_TOKEN")]:
         secrets.put_secret_value(SecretId=OUTPUTS[output], SecretString=os.environ[secret])
 
-    fire(stored["Arn"], "2026-01-02T03:00:00Z")
-
-    def ended():
-        runs = runs_where("kind", "people-export")
-        return runs[0] if runs and runs[0]["ended_at"] else None
-
-    run = until("the people export", ended)
+    event = fire("people-export", "2026-01-02T03:00:00Z")
+    run = until("the people export", lambda: first_run("people-export"))
     # The stand-ins' people and teams, and Grace, who has no department, and a printer, which has no e-mail.
     expected = {"read": 27, "created": 25, "rejected": 1, "skipped": 1}
     same(f"the people export ({run['reasons']})", (run["state"], counts(run)), ("partly", expected))
@@ -322,21 +346,89 @@ def check_export():
     same("states", len(states), 1)
     step("a schedule exports people and teams from the stand-in Keycloak to the stand-in Glean")
 
-    function = f"{STACK}-people-export"
-    again = {"schedule": stored["Arn"], "scheduled_at": "2026-01-02T03:00:00Z"}
-    answer = lambdas.invoke(FunctionName=function, Payload=json.dumps(again))
+    answer = lambdas.invoke(FunctionName=f"{STACK}-people-export", Payload=json.dumps(event))
     same("the same event again", json.load(answer["Payload"])["run"]["id"], run["id"])
-    with Without("PeopleExportRole", "State"):
-        answer = lambdas.invoke(FunctionName=function, Payload=b"{}")
-        problem = json.load(answer["Payload"])
-        same("an export without permission", answer.get("FunctionError") is not None, True)
-        if "AccessDenied" not in json.dumps(problem) and "permission" not in json.dumps(problem):
-            fail(f"the error does not say what is denied: {problem}")
-
-    lambdas.invoke(FunctionName=function, InvocationType="Event", Payload=b'{"unknown": 1}')
-    failed = until("the failed export's event", lambda: received(OUTPUTS["ExportFailureQueueUrl"]))
-    same("what the failure destination got", json.loads(failed)["requestPayload"], {"unknown": 1})
+    check_refusal("people-export", "PeopleExportRole", "State")
+    check_failure_destination("people-export", "ExportFailureQueueUrl")
     step("an export that fails ends in its failure destination")
+
+
+# -- the directory sync -------------------------------------------------------------------------------------------------------
+
+PEOPLE = """
+CREATE TABLE users (id int PRIMARY KEY, username text, email text, first_name text, last_name text, badge text);
+INSERT INTO users VALUES
+    (1, 'anna', 'Anna@example.org', 'Anna', 'Fischer', 'B-1'),
+    (2, 'erik', 'erik@example.org', 'Erik', 'Holm', 'B-2'),
+    (3, 'fay', 'fay@example.org', 'Fay', 'Moreau', NULL),
+    (4, 'gus', NULL, 'Gus', 'Ito', NULL);
+"""
+
+
+def sql(statements):
+    subprocess.run(
+        [os.environ["PSQL"], "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", os.environ["CUSTOM_DB_URI"]],
+        input=statements,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
+    )
+
+
+def synced(event):
+    answer = lambdas.invoke(FunctionName=f"{STACK}-directory-sync", Payload=json.dumps(event))
+    payload = json.load(answer["Payload"])
+    if answer.get("FunctionError"):
+        fail(f"the sync by {event} failed: {payload}")
+    return payload
+
+
+def account(email):
+    users = cognito.list_users(UserPoolId=OUTPUTS["UserPoolId"], Filter=f'email = "{email}"')["Users"]
+    same(f"accounts of {email}", len(users), 1)
+    attributes = {attribute["Name"]: attribute["Value"] for attribute in users[0]["Attributes"]}
+    names = attributes.get("preferred_username"), attributes.get("given_name"), attributes.get("family_name")
+    return names, users[0]["UserStatus"], users[0]["Enabled"]
+
+
+def check_sync():
+    sql(PEOPLE)
+    secrets.put_secret_value(SecretId=OUTPUTS["CustomDbUriArn"], SecretString=os.environ["CUSTOM_DB_URI"])
+    planned = synced({"dry_run": True})
+    same("the plan", (planned["steps"], planned["stopped"]), (3, None))
+    same("runs that a dry run leaves", runs_where("kind", "directory-sync"), [])
+
+    event = fire("directory-sync", "2026-01-02T02:00:00Z")
+    run = until("the directory sync", lambda: first_run("directory-sync"))
+    # Anna has an account by her import, and is taken over; Gus has no e-mail.
+    people = {"read": 4, "created": 2, "updated": 1, "rejected": 1}
+    parts = {part: nonzero(of) for part, of in run["parts"].items()}
+    expected = {"people": people, "mappings": {"read": 2, "created": 2}}
+    same(f"the directory sync ({run['reasons']})", (run["state"], parts), ("partly", expected))
+    same("the plan that was applied", run["plan"], planned["run"]["plan"])
+    same("Anna's account", account("anna@example.org"), (("anna", "Anna", "Fischer"), "CONFIRMED", True))
+    same("Erik's account", account("erik@example.org"), (("erik", "Erik", "Holm"), "CONFIRMED", True))
+    same("who has badge B-2", found("/systems/cdcs/identifiers?external_id=B-2")["username"], "erik")
+    states = s3.list_objects_v2(Bucket=BUCKET, Prefix="state/directory-sync/").get("Contents", [])
+    same("states", [state["Key"] for state in states], ["state/directory-sync/default.txt"])
+    step("a schedule syncs the accounts of a real PostgreSQL's people, and stores their mappings")
+
+    same("the same event again", synced(event)["run"]["id"], run["id"])
+    leg = {"leg": {"run": run["id"], "number": 2}}
+    same("a leg of a run that has ended", synced(leg)["run"]["id"], run["id"])
+    again = synced({})["run"]
+    same("the second run", nonzero(again["parts"]["people"]), {"read": 4, "unchanged": 3, "rejected": 1})
+    sql("DELETE FROM users WHERE id = 2;")
+    left = synced({})["run"]["parts"]["people"]
+    same("the run after Erik left", nonzero(left), {"read": 3, "unchanged": 2, "rejected": 1, "deactivated": 1})
+    same("Erik's account", account("erik@example.org")[2], False)
+    step("a second sync changes nothing, and one who left is deactivated")
+
+    check_refusal("directory-sync", "DirectorySyncRole", "Accounts")
+    check_failure_destination("directory-sync", "SyncFailureQueueUrl")
+    password = urllib.parse.urlsplit(os.environ["CUSTOM_DB_URI"]).password
+    same("lines of the log with the password", [line for line in log("directory-sync") if password in line], [])
+    step("a sync that fails says what is denied, and ends in its failure destination")
 
 
 def check_metrics():
@@ -359,7 +451,7 @@ def check_metrics():
 
 
 def check_logs():
-    for function in ["csv-import", "mapping-api", "people-export"]:
+    for function in ["csv-import", "mapping-api", "people-export", "directory-sync"]:
         for line in log(function):
             try:
                 json.loads(line)
@@ -372,6 +464,7 @@ check_imports()
 check_api()
 check_denials()
 check_export()
+check_sync()
 check_poison()
 check_metrics()
 check_logs()
