@@ -111,6 +111,10 @@ mod tests {
         let second = event(next_leg(&request).unwrap()).unwrap().request;
         assert_eq!((&second.run_id, second.leg, second.delivery.as_str()), (&request.run_id, 2, "leg 2"));
         assert!(second.allow_removals && second.plan_hash.is_none());
+        let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        let scheduled = read(include_str!("../../../events/directory-sync.schedule.json"));
+        let leg = read(include_str!("../../../events/directory-sync.leg.json"));
+        assert_eq!(next_leg(&event(scheduled).unwrap().request), Some(leg));
         let last = SyncRequest { leg: MOST_LEGS, ..request };
         assert_eq!(next_leg(&last), None);
         for number in [0, 1, MOST_LEGS + 1] {

@@ -1,11 +1,12 @@
 """Invokes the functions with every event in events/ and checks what they answer: `events.py INVOKE_PORT WORK_FOLDER`.
 
-Runs in the repository's root, with the variables of `crosswalk env` and of the stand-ins set, and `aws` and `cargo lambda`
-on the PATH.
+Runs in the repository's root, with the variables of `crosswalk env` and of the stand-ins set, those of a sync of
+WORK_FOLDER/people.db into Cognito, and `aws` and `cargo lambda` on the PATH.
 """
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -29,6 +30,13 @@ erin@example.org,5001
 gina@example.org,6001
 hank@example.org,7001
 """
+# Kim has an account by the leave administrators.
+PEOPLE = [
+    (1, "kim", "kim.park@example.org", "Kim", "Park"),
+    (2, "ida", "ida@example.org", "Ida", "Berg"),
+    (3, "jon", "jon@example.org", "Jon", "Silva"),
+    (4, "leo", None, "Leo", "Marin"),
+]
 
 # Each event of the API with the status that it gets, in this order. Where events have no claims they are let in here, as
 # `crosswalk env` sets CROSSWALK_AUTH=none; where they have some these count.
@@ -161,12 +169,13 @@ def exported(case):
     return invoke("people-export", EVENTS / f"people-export.{case}.json")
 
 
+def parts_of(run):
+    return {part: {name: count for name, count in of.items() if count} for part, of in run["parts"].items()}
+
+
 def check_people_export():
     """The stand-ins' realm: 20 people and one without a department, one without an e-mail, 5 groups."""
     parts = {"people": {"read": 22, "created": 20, "rejected": 1, "skipped": 1}, "teams": {"read": 5, "created": 5}}
-
-    def parts_of(run):
-        return {part: {name: count for name, count in of.items() if count} for part, of in run["parts"].items()}
 
     # A dry run first: it must leave nothing behind that makes the real run find less to do.
     planned = exported("dry-run")
@@ -184,11 +193,40 @@ def check_people_export():
         same("the runs that were left", [kept["id"] for kept in json.load(answer)["items"]], [run["id"]])
 
 
+def check_directory_sync():
+    """A users' table in SQLite, into the pool of `crosswalk up`."""
+    with sqlite3.connect(WORK / "people.db") as database:
+        database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, username, email, first_name, last_name)")
+        database.executemany("INSERT INTO users VALUES (?, ?, ?, ?, ?)", PEOPLE)
+    database.close()
+    people = {"people": {"read": 4, "created": 2, "updated": 1, "rejected": 1}}
+
+    def synced(case):
+        return invoke("directory-sync", EVENTS / f"directory-sync.{case}.json")
+
+    planned = synced("dry-run")
+    same("dry-run's parts", parts_of(planned["run"]), people)
+    same("dry-run's steps", (planned["steps"], planned["absent"], planned["stopped"]), (3, 0, None))
+    run = synced("schedule")["run"]
+    same("schedule's parts", parts_of(run), people)
+    same("schedule's state and plan", (run["state"], run["plan"]), ("partly", planned["run"]["plan"]))
+    same("the same schedule's event again", synced("schedule")["run"], run)
+    # The leg names the schedule's run, which has ended.
+    same("leg", synced("leg")["run"], run)
+
+
 CSV_EVENTS = ["key-with-spaces", "leave-admins", "mappings", "sqs", "test-event", "versioned"]
 EXPORT_EVENTS = ["dry-run", "max-users", "schedule"]
-CASES = {"csv-import": CSV_EVENTS, "mapping-api": API_EVENTS, "people-export": EXPORT_EVENTS}
+SYNC_EVENTS = ["dry-run", "leg", "schedule"]
+CASES = {
+    "csv-import": CSV_EVENTS,
+    "mapping-api": API_EVENTS,
+    "people-export": EXPORT_EVENTS,
+    "directory-sync": SYNC_EVENTS,
+}
 NAMES = [f"{function}.{case}.json" for function, cases in CASES.items() for case in cases]
 same("the events that this peer knows", sorted(NAMES), sorted(path.name for path in EVENTS.glob("*.json")))
 check_mapping_api(check_csv_import())
 check_people_export()
+check_directory_sync()
 print(f"cargo-lambda: all {len(NAMES)} events are answered as they should be")
