@@ -24,6 +24,7 @@ fn the_settings_tables_are_the_codes() {
         ("csv-import", crosswalk_csv_import::settings()),
         ("mapping-api", crosswalk_mapping_api::settings()),
         ("people-export", crosswalk_people_export::settings()),
+        ("directory-sync", crosswalk_directory_sync::settings()),
     ];
     for (name, settings) in functions {
         let expected = markdown_table(&settings);
