@@ -9,7 +9,7 @@ import uuid
 count, password, ldif_path, expected_path = int(sys.argv[1]), *sys.argv[2:]
 suffix = "dc=example,dc=org"
 # Each is bound as by a test: see `limits` and `access` in slapd.conf.
-binders = ["sync", "short", "whole", "blind"]
+binders = ["sync", "short", "whole", "few", "blind"]
 
 
 def line(name, value):
@@ -61,7 +61,7 @@ def person(n):
 
 with open(ldif_path, "w") as ldif, open(expected_path, "w") as expected:
     ldif.write(entry(suffix, [("objectClass", "dcObject"), ("objectClass", "organization"), ("o", "example")]))
-    for unit in ["people", "empty", "hidden"]:
+    for unit in ["people", "left", "empty", "hidden"]:
         ldif.write(entry(f"ou={unit},{suffix}", [("objectClass", "organizationalUnit")]))
     for name in binders:
         role = [("objectClass", "organizationalRole"), ("objectClass", "simpleSecurityObject")]

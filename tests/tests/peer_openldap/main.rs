@@ -1,11 +1,12 @@
 //! People are read from a real OpenLDAP (`tests/peers/run openldap`).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod directory;
 mod proxy;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::process::{Child, Command};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crosswalk_directory_sync::source::{Read, ReadError};
 use crosswalk_function_kit::Deadline;
 use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::settings::Environment;
+use directory::Slapd;
 use proxy::{Fault, Proxy};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -24,7 +26,7 @@ struct Server {
     ldap: String,
     ldaps: String,
     password: String,
-    /// Holds `ca.pem`, `other-ca.pem`, `people.json` and `second.conf`.
+    /// Holds `ca.pem`, `other-ca.pem`, `people.json`, `second.conf`, `own.conf` and `own.ldif`.
     folder: PathBuf,
 }
 
@@ -263,29 +265,11 @@ async fn silence_ends_with_the_timeout_or_the_deadline() {
     assert!(told.contains("before the invocation's time was up"), "{told}");
 }
 
-/// A server of the test's own; dropping it kills it.
-struct Second(Child);
-
-impl Drop for Second {
-    fn drop(&mut self) {
-        // It may be dead already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_dies_gives_no_snapshot() {
     let server = Server::of_environment();
-    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-    let url = format!("ldap://127.0.0.1:{port}");
-    let configuration = server.folder.join("second.conf");
-    let slapd = Command::new("slapd").args(["-d", "0", "-h", &url, "-f"]).arg(configuration).spawn().unwrap();
-    let second = Mutex::new(Second(slapd));
-    while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-        assert!(second.lock().unwrap().0.try_wait().unwrap().is_none(), "the second slapd ended before it served");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let (slapd, url) = Slapd::start(server.folder.join("second.conf")).await;
+    let second = Mutex::new(slapd);
 
     let (ca, at) = (server.file("ca.pem"), ("LDAP_SERVER", url.as_str()));
     let told = server.failure(&[at, ("LDAP_STARTTLS", "true"), ("LDAP_CA_PEM", &ca)]).await;
@@ -294,7 +278,7 @@ async fn a_server_that_dies_gives_no_snapshot() {
     let settings = LdapSettings::from_env(&server.environment(&[at]), &[]).unwrap();
     let told = read(&settings, Deadline::NONE, &|count| {
         if count >= 1_500 {
-            second.lock().unwrap().0.kill().unwrap();
+            second.lock().unwrap().kill();
         }
     })
     .await
