@@ -8,3 +8,5 @@ mod names;
 mod rows;
 mod scale;
 mod trouble;
+mod users;
+mod whole;

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use crate::bed::{Bed, activate, create, deactivate, delete, given, update};
 
 /// `tests/peers/invenio/models.py serve`.
-struct Models {
+pub(crate) struct Models {
     child: Child,
     answers: BufReader<std::process::ChildStdout>,
 }
 
 impl Models {
-    fn of(bed: &Bed) -> Self {
+    pub(crate) fn of(bed: &Bed) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/invenio/models.py");
         let uri = bed.uri.replace("postgresql://", "postgresql+psycopg2://");
         let mut command = Command::new(given("CROSSWALK_TEST_INVENIO_PYTHON"));
@@ -36,13 +36,13 @@ impl Models {
 
     /// What it answers when all is well.
     #[track_caller]
-    fn ask(&mut self, what: &str, more: Value) -> Value {
+    pub(crate) fn ask(&mut self, what: &str, more: Value) -> Value {
         let mut answer = self.answer(what, more);
         assert_eq!(answer["error"], Value::Null, "{what}");
         answer["ok"].take()
     }
 
-    fn log_in(&mut self, email: &str) -> Value {
+    pub(crate) fn log_in(&mut self, email: &str) -> Value {
         self.ask("log_in", json!({ "email": email, "password": "correct horse" }))
     }
 }
