@@ -373,16 +373,18 @@ impl Syncer {
             planned.plan.actions().iter().for_each(|step| tally.not_reached(&Waiting::of(step), STOPPED));
             return Ok((self.ended(record, tally, Some(reason), &target, loaded.source_requests), is_guard));
         }
-        let Loaded { people, accounts, source_requests, .. } = loaded;
-        drop(accounts);
+        // What the steps do not need is given back before they are taken: of many people it is most of what is held.
+        let Loaded { people, accounts, state, source_requests, .. } = loaded;
+        drop((accounts, state));
+        let mapped = self.mappings().map(|mappings| (mappings, people.people));
         let Planned { plan, next: mut state, prints, .. } = planned;
         let apply = Apply { target: &target, held, file: &mut file, watch };
         let Reached { broke, all } = apply.run(plan, prints, &mut state, &mut tally, deadline).boxed().await?;
         if broke.is_none()
             && all
-            && let Some(mappings) = self.mappings()
+            && let Some((mappings, people)) = mapped
         {
-            mappings.store(&people.people, &mut state, &request.run_id, &mut tally, watch).boxed().await;
+            mappings.store(&people, &mut state, &request.run_id, &mut tally, watch).boxed().await;
         }
         state.known = state.active();
         held.confirm().await?;

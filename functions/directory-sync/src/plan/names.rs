@@ -28,8 +28,12 @@ pub(super) fn settle<'a>(
         block_circles(&drafts, &mut waits);
     }
     spread(&drafts, &mut waits);
-    let keys: HashMap<_, _> = drafts.iter().enumerate().map(|(at, draft)| (at, draft.step.key.clone())).collect();
-    let (mut steps, mut blocked) = (Vec::new(), Vec::new());
+    let waited_for = waits.iter().flat_map(|waits| match waits {
+        Waits::For(others) => others.as_slice(),
+        Waits::InVain(_) => &[],
+    });
+    let keys: HashMap<_, _> = waited_for.map(|at| (*at, drafts[*at].step.key.clone())).collect();
+    let (mut steps, mut blocked) = (Vec::with_capacity(drafts.len()), Vec::new());
     for (mut draft, waits) in drafts.into_iter().zip(waits) {
         match waits {
             Waits::For(others) => {
