@@ -1,5 +1,7 @@
 //! What the state says before a step is taken, and after: whenever a run breaks off, the next one finds its way.
 
+use std::collections::BTreeMap;
+
 use crosswalk_reconcile::Fingerprint;
 
 use crate::state::{Managed, Standing, State};
@@ -10,13 +12,18 @@ impl State {
     /// Before the first step: an account that stands with the e-mail of somebody who is about to get one is then known to
     /// be ours, and one that is found inactive to have been deactivated by us.
     pub fn intend(&mut self, steps: &[Step]) {
+        let mut coming = BTreeMap::new();
         for step in steps {
             match step.what {
-                What::Create => {
-                    let managed = self.people.entry(step.key.clone()).or_insert_with(Managed::coming);
-                    managed.account = None;
-                    managed.print = Fingerprint::UNKNOWN;
-                }
+                What::Create => match self.people.get_mut(&step.key) {
+                    Some(managed) => {
+                        managed.account = None;
+                        managed.print = Fingerprint::UNKNOWN;
+                    }
+                    None => {
+                        coming.insert(step.key.clone(), Managed::coming());
+                    }
+                },
                 What::Deactivate { .. } => {
                     if let Some(managed) = self.people.get_mut(&step.key) {
                         managed.standing = Standing::Deactivating;
@@ -25,6 +32,8 @@ impl State {
                 What::Update | What::Adopt | What::Rekey { .. } | What::Complete | What::Delete => {}
             }
         }
+        // As one: the tree's nodes are full then.
+        self.people.append(&mut coming);
     }
 
     /// What came of a step; `print` tells what its account is made of.

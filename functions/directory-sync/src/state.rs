@@ -144,11 +144,13 @@ impl State {
         if head.version != VERSION {
             return Err(format!("has version {}, which this release does not know", head.version));
         }
-        let mut people = BTreeMap::new();
-        for (at, line) in rest.lines().enumerate() {
-            let read = read_line(line).map_err(|error| format!("does not read in line {}: {error}", at + 2))?;
-            people.insert(read.0, read.1);
-        }
+        // Collected, and not inserted one by one: of keys that come sorted that leaves the tree's nodes half empty, which of
+        // many people is a good part of what a run holds.
+        let read = rest
+            .lines()
+            .enumerate()
+            .map(|(at, line)| read_line(line).map_err(|error| format!("does not read in line {}: {error}", at + 2)));
+        let people: BTreeMap<_, _> = read.collect::<Result<_, String>>()?;
         if people.len() != head.people || !text.ends_with('\n') {
             return Err("is cut short".to_owned());
         }

@@ -374,8 +374,8 @@ impl Syncer {
             return Ok((self.ended(record, tally, Some(reason), &target, loaded.source_requests), is_guard));
         }
         // What the steps do not need is given back before they are taken: of many people it is most of what is held.
-        let Loaded { people, accounts, state, source_requests, .. } = loaded;
-        drop((accounts, state));
+        let Loaded { people, accounts, state, others, source_requests, .. } = loaded;
+        drop((accounts, state, others));
         let mapped = self.mappings().map(|mappings| (mappings, people.people));
         let Planned { plan, next: mut state, prints, .. } = planned;
         let apply = Apply { target: &target, held, file: &mut file, watch };
