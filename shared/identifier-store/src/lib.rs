@@ -32,7 +32,7 @@
 //! leads to must point back; if it does not, someone changed it in between, and both are read again. A system's listing
 //! ([`IdentifierStore::list_system`]) reads the index `by_listing` and is eventually consistent; 16 shards (the first 4
 //! bits of SHA-256 of the username's key form) spread one system over as many partitions of the index, so that an import
-//! is not held to one partition's 1,000 writes a second.
+//! is not held to one partition's 1,000 writes a second. [`EveryMapping`] reads the whole table instead.
 //!
 //! # Once is twice
 //!
@@ -52,10 +52,12 @@
 
 mod calls;
 mod decide;
+mod every;
 mod integrity;
 mod items;
 mod listing;
 mod planner;
+mod restore_many;
 mod run_lines;
 mod store_many;
 mod table;
@@ -72,9 +74,11 @@ use crosswalk_identity::{Email, ExternalId, Mapping, Mark, System, Username};
 use crate::items::{MAPPING, MappingItem, OwnerItem, mapping_key, owner_key, person_pk};
 
 pub use calls::{Action, Calls, MAX_IN_ONE_CALL, Transacted, Written};
+pub use every::EveryMapping;
 pub use integrity::{BrokenItem, Checked, Fault};
 pub use listing::MAX_PAGE;
 pub use planner::Planner;
+pub use restore_many::{RestorePlanner, Standing};
 pub use run_lines::RunLines;
 pub use table::{ItemKey, Table, TableDescription};
 

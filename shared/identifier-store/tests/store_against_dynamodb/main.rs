@@ -9,6 +9,7 @@ mod model;
 mod paging;
 mod races;
 mod replay;
+mod restores;
 mod rules;
 mod support;
 mod wire;
