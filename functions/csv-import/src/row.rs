@@ -99,7 +99,10 @@ impl<'a> RowText<'a> {
                 let username = email.and_then(|email| problems.keep(Username::check(email.as_str())));
                 (|| Some(Self::LeaveAdmin { fein: fein?, email: email?, username: username? }))()
             }
-            Kind::Mappings(_) => {
+            Kind::Mappings(system) => {
+                if layout.exported_system(record).is_some_and(|given| given != system.as_str()) {
+                    problems.note("the row is of another system than the one that the file is imported for");
+                }
                 let username = problems.keep(Username::check(value(0)));
                 let external_id = problems.keep(ExternalId::check(value(1)));
                 let email = given(2).and_then(|text| problems.keep(Email::check(text)));

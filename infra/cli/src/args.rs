@@ -13,6 +13,7 @@ Begin here:
   eval \"$(crosswalk env)\"           in a second shell: point the AWS CLI and every SDK at it
 
 Bring data in:
+  crosswalk migrate nexuslims nexuslims.sqlite --dry-run         what would be moved here
   crosswalk import employers.csv --kind employers
   crosswalk import admins.csv --kind leave-admins --check        look at the file alone
   crosswalk import admins.csv --kind leave-admins --dry-run      what each row would do
@@ -32,6 +33,7 @@ Keep accounts in step with a directory or a database; with Invenio no AWS is nee
 
 Ask:
   crosswalk ids find nemo 12345     who is NEMO user 12345?
+  crosswalk ids export > ids.csv    all mappings
   crosswalk ids list alice          under which ids is alice known?
   crosswalk runs                    the latest imports, exports and syncs
 
@@ -118,6 +120,34 @@ another run has the turn.
     where_kept!()
 );
 
+const MIGRATE_HELP: &str = concat!(
+    "\
+Examples:
+  crosswalk migrate nexuslims nexuslims.sqlite --dry-run
+  crosswalk migrate nexuslims nexuslims.sqlite --timezone America/New_York
+  crosswalk runs ID --report failed      the rows that are not here, and why
+
+Reads the table external_user_identifiers, and changes nothing in the file. Each row ends as created, unchanged (the same \
+mapping stands here; what stands is kept), rejected, conflict or failed; each mapping is read back after it was written. Run it \
+as often as you like. Exit code 0: all rows stand here; 1: some do not; 2: it could not run, or broke off.
+
+",
+    which_aws!()
+);
+
+const IDS_EXPORT_HELP: &str = "\
+Examples:
+  crosswalk ids export --system nemo > nemo.csv
+  crosswalk import nemo.csv --kind mappings --system nemo
+  crosswalk ids export --format json --output ids.json
+  crosswalk ids export --format sqlite --output nexuslims.sqlite
+
+A file that exists is never overwritten. csv: username, external_id, email and notes, as `crosswalk import` takes them; with \
+system, created_at and last_verified_at behind them. Cells that a spreadsheet would run as formulas begin with a `'`, which the \
+import takes off again. sqlite: NexusLIMS's table, whose systems are nemo, labarchives_eln, labarchives_scheduler, cdcs and \
+sharepoint; times in UTC without a zone. Exit code 0: all is written; 1: some items do not read, or a system has no mapping; 2: \
+it could not run.";
+
 const IDS_HELP: &str = concat!(
     "\
 Examples:
@@ -125,6 +155,7 @@ Examples:
   crosswalk ids find nemo 12345
   crosswalk ids list --system nemo --json
   crosswalk ids move nemo 12345 --from alice --to bob
+  crosswalk ids export --system nemo --output nemo.csv
 
 Exit code 0: done or found; 1: not found, a conflict (nothing was changed), or broken items; 2: it could not run.
 
@@ -169,6 +200,8 @@ pub enum Command {
     Env(DirArgs),
     /// Import CSV files; each file is a run of its own
     Import(ImportArgs),
+    /// Move mappings in from another system's database, with their times
+    Migrate(MigrateArgs),
     /// Export a Keycloak realm's users and groups to Glean, as people and teams
     Export(ExportArgs),
     /// Bring the people of an LDAP directory or a users' table to Cognito or Invenio, as accounts
@@ -265,6 +298,36 @@ pub struct ImportArgs {
     /// Which AWS.
     #[command(flatten)]
     pub place: Where,
+}
+
+/// `crosswalk migrate`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = MIGRATE_HELP)]
+pub struct MigrateArgs {
+    /// From where.
+    #[command(subcommand)]
+    pub command: MigrateCommand,
+    /// Which AWS.
+    #[command(flatten)]
+    pub place: Where,
+}
+
+/// From where mappings can be moved in.
+#[derive(Debug, Subcommand)]
+pub enum MigrateCommand {
+    /// The table external_user_identifiers of NexusLIMS's SQLite file
+    #[command(after_help = MIGRATE_HELP)]
+    Nexuslims {
+        /// The SQLite file; it is only read
+        #[arg(value_name = "FILE.sqlite")]
+        file: PathBuf,
+        /// The zone of times that name none, such as Europe/Vienna; without it they are UTC
+        #[arg(long, value_name = "ZONE")]
+        timezone: Option<String>,
+        /// Read file and store, and print what would become of each row; writes nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// The ways of sending.
@@ -408,6 +471,30 @@ pub enum IdsCommand {
     },
     /// Scan the whole table for mappings that are not whole, and name them
     Check,
+    /// Write out all mappings, or those of some systems
+    #[command(after_help = IDS_EXPORT_HELP)]
+    Export {
+        /// Only this system's; may be repeated
+        #[arg(long, value_name = "SYSTEM", value_delimiter = ',')]
+        system: Vec<String>,
+        /// In which form; csv unless --json is given
+        #[arg(long, value_enum)]
+        format: Option<FormatArg>,
+        /// A new file, for its owner alone; without it standard output
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// The forms of an export of mappings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormatArg {
+    /// As `crosswalk import --kind mappings` takes it
+    Csv,
+    /// An array, in the API's form
+    Json,
+    /// NexusLIMS's table; needs --output
+    Sqlite,
 }
 
 /// A run's reports.
@@ -430,7 +517,7 @@ pub struct RunsArgs {
     /// Print one of the run's reports, as it was written
     #[arg(long, value_enum, requires = "id", conflicts_with = "json")]
     pub report: Option<ReportArg>,
-    /// Only runs of this kind: leave-admins, mappings, employers, people-export, directory-sync
+    /// Only runs of this kind: leave-admins, mappings, employers, people-export, directory-sync, migration
     #[arg(long, conflicts_with = "id")]
     pub kind: Option<String>,
     /// How many, at most

@@ -1,4 +1,4 @@
-//! The command line over the functions: `crosswalk demo`, `up`, `import`, `export`, `sync`, `ids`, `runs` and their kin.
+//! The command line over the functions: `crosswalk demo`, `up`, `import`, `migrate`, `export`, `sync`, `ids`, `runs` and their kin.
 //!
 //! Nothing of a function's work is done here: a command chooses the AWS that it talks to (target.rs), calls the function's
 //! own code, and shows what came of it (show.rs, ended.rs). Where an export or a sync keeps its runs is kept.rs's to say.

@@ -189,10 +189,8 @@ impl RestorePlanner {
     ) -> Result<(Restored, Standing), StoreError> {
         check_notes(wanted.notes.as_deref())?;
         let mut standing = found?;
-        let places = (
-            (wanted.username.clone(), wanted.system.clone()),
-            (wanted.system.clone(), wanted.external_id.clone()),
-        );
+        let places =
+            ((wanted.username.clone(), wanted.system.clone()), (wanted.system.clone(), wanted.external_id.clone()));
         standing.mapping = standing.mapping.or_else(|| self.mappings.get(&places.0).cloned());
         standing.owner = standing.owner.or_else(|| self.owners.get(&places.1).cloned());
         if let Some(settled) = standing.settles(wanted) {

@@ -12,6 +12,11 @@ pub(crate) const OUTCOME: &str = "outcome";
 /// Why.
 pub(crate) const REASON: &str = "reason";
 
+/// The columns by which a file is known for one that `crosswalk ids export` wrote, guarded as a report is.
+const EXPORTED: [&str; 5] = ["username", "external_id", SYSTEM, "created_at", "last_verified_at"];
+/// Whose mapping a row of an export is: it may hold those of several systems.
+const SYSTEM: &str = "system";
+
 /// The most columns of a file.
 const MOST_COLUMNS: usize = 1_000;
 
@@ -29,8 +34,10 @@ pub struct Layout {
     places: Vec<Option<usize>>,
     /// How many cells a row has.
     width: usize,
-    /// Whether the file is a report that was dropped back in.
-    is_report: bool,
+    /// Whether the file is a report or an export that was dropped back in, whose cells are guarded.
+    is_guarded: bool,
+    /// Where an export says whose mapping the row is.
+    system: Option<usize>,
 }
 
 impl Layout {
@@ -62,6 +69,9 @@ impl Layout {
             .map(|(at, name)| (at, (*name).to_owned()))
             .collect();
 
+        let is_export = EXPORTED.iter().all(|name| keys.iter().any(|key| key == name));
+        let system = is_export.then(|| last(SYSTEM)).flatten();
+
         let places_of = |column: &Column| -> Vec<usize> {
             input.iter().filter(|(_, name)| name_key(name) == column.name).map(|(at, _)| *at).collect()
         };
@@ -70,7 +80,7 @@ impl Layout {
             return Err(FileError::Header(problem));
         }
         let places = places.into_iter().map(|places| places.first().copied()).collect();
-        Ok(Self { input, places, width: names.len(), is_report })
+        Ok(Self { input, places, width: names.len(), is_guarded: is_report || is_export, system })
     }
 
     /// The names of the input's columns, in order.
@@ -89,6 +99,11 @@ impl Layout {
         self.given(place.and_then(|at| record.cell(at)).unwrap_or_default())
     }
 
+    /// Whose mapping the row is, where the file is an export of mappings.
+    pub(crate) fn exported_system<'a>(&self, record: &'a Record) -> Option<&'a str> {
+        self.system.map(|at| record.cell(at).unwrap_or_default().trim())
+    }
+
     /// The row's cells under the input's columns, in order, and then those past the header's last.
     pub(crate) fn cells<'a>(&'a self, record: &'a Record) -> impl Iterator<Item = &'a [u8]> {
         let under = self.input.iter().map(|(at, _)| record.cell_bytes(*at).unwrap_or_default());
@@ -101,7 +116,7 @@ impl Layout {
     }
 
     fn given<'a>(&self, cell: &'a str) -> &'a str {
-        if self.is_report { unguard(cell) } else { cell }
+        if self.is_guarded { unguard(cell) } else { cell }
     }
 }
 

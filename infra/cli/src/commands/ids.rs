@@ -10,6 +10,7 @@ use crosswalk_people::People;
 use serde_json::{Value, json};
 
 use crate::args::{IdsArgs, IdsCommand};
+use crate::commands::ids_export::{self, Request};
 use crate::target::{Target, system};
 use crate::{Exit, show};
 
@@ -22,7 +23,7 @@ const PAGE: usize = 1_000;
 /// The AWS cannot be reached, no table is named, or a system is not known.
 pub(crate) async fn run(args: IdsArgs, json: bool, environment: Environment) -> anyhow::Result<Exit> {
     // What was typed is looked at before an AWS is: a typo should not start one.
-    let plan = Plan::of(args.command, &environment)?;
+    let plan = Plan::of(args.command, json, &environment)?;
     let target = Target::open(&args.place, environment).await?;
     let entropy = Entropy::system();
     let mark = Mark::request(entropy.uuid().to_string());
@@ -82,6 +83,7 @@ pub(crate) async fn run(args: IdsArgs, json: bool, environment: Environment) -> 
             }
             None => not_found(json, &format!("{username} has no id in {system}")),
         },
+        Plan::Export(request) => ids_export::run(&store, &request).await,
         Plan::Check => check(&store, &People::new(table, Clock::system(), entropy), json).await,
     }
 }
@@ -97,10 +99,11 @@ enum Plan {
     Swap { system: System, a: Username, b: Username },
     Remove(Username, System),
     Check,
+    Export(Request),
 }
 
 impl Plan {
-    fn of(command: IdsCommand, environment: &Environment) -> anyhow::Result<Self> {
+    fn of(command: IdsCommand, json: bool, environment: &Environment) -> anyhow::Result<Self> {
         let known = |name: &str| system(environment, name);
         Ok(match command {
             IdsCommand::Get { username, system } => Self::Get(username, known(&system)?),
@@ -123,6 +126,9 @@ impl Plan {
             IdsCommand::Swap { system, a, b } => Self::Swap { system: known(&system)?, a, b },
             IdsCommand::Rm { username, system } => Self::Remove(username, known(&system)?),
             IdsCommand::Check => Self::Check,
+            IdsCommand::Export { system, format, output } => {
+                Self::Export(Request::of(&system, format, output, json, environment)?)
+            }
         })
     }
 }

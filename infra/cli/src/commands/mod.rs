@@ -4,8 +4,10 @@ mod demo;
 mod env;
 mod export;
 mod ids;
+mod ids_export;
 mod import;
 mod mails;
+mod migrate;
 mod reports;
 mod runs;
 pub(crate) mod settings;
@@ -35,6 +37,7 @@ pub(crate) async fn run(args: Args, environment: Environment) -> anyhow::Result<
         Command::Demo => demo::run(json).await,
         Command::Up(args) => up::run(&args, json, environment).await,
         Command::Env(args) => env::run(&args, json).await,
+        Command::Migrate(args) => migrate::run(&args, json, environment).await,
         Command::Import(args) => import::run(&args, json, environment).await,
         Command::Export(args) => export::run(&args, json, environment).await,
         Command::Sync(args) => sync::run(&args, json, environment).await,

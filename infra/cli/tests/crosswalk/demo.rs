@@ -23,6 +23,8 @@ fn the_demo_shows_outcomes_reasons_and_answers() {
         "create 1",
         "    username: ada",
         "3 people are unchanged",
+        "the first time: 4 rows: 2 created, 1 unchanged, 1 conflict",
+        "once more: 4 rows: 3 unchanged, 1 conflict",
         "All as expected",
     ]);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it leaves nothing behind");
@@ -49,6 +51,7 @@ fn the_demo_in_json_counts_what_the_samples_hold() {
         (syncs["runs"][0]["counts"]["created"].as_u64(), syncs["runs"][1]["counts"]["unchanged"].as_u64()),
         (Some(1), Some(3))
     );
+    assert_eq!(told["migration"]["not_migrated"][0]["outcome"], "conflict");
     assert_eq!(told["answers"][0]["answer"]["username"], "kim.park@example.org");
 }
 

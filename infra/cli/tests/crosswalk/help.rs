@@ -26,7 +26,10 @@ fn help_is_enough_to_begin() {
         "--max-users",
         "--state",
     ]);
-    folder.run(&["ids", "--help"]).code(0).says(&["get", "find", "list", "set", "move", "swap", "rm", "check"]);
+    folder
+        .run(&["ids", "--help"])
+        .code(0)
+        .says(&["get", "find", "list", "set", "move", "swap", "rm", "check", "export"]);
     folder.run(&["up", "--help"]).code(0).says(&["4566", "8080", ".crosswalk", "imports/mappings/<system>/"]);
 }
 
