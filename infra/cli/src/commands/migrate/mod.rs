@@ -55,13 +55,11 @@ pub(crate) async fn run(args: &MigrateArgs, json: bool, environment: Environment
         return tell_plan(planned, json);
     }
     let place = Place { ledger: kept.ledger()?, files: kept.files()? };
-    let record = match migrate(&place, source, &reader, &store, begin(file), &mut stop).await? {
-        Ended::Ended(record) => record,
-        Ended::Busy(error) => return Err(error),
-        Ended::Stopped => bail!(
+    let Some(record) = migrate(&place, source, &reader, &store, begin(file), &mut stop).await? else {
+        bail!(
             "stopped. The mappings that were written stand; run it again for the others.{}",
             ended::turn_of_a_stopped_run(&kept)
-        ),
+        );
     };
     let exit = ended::tell(&kept, &record, "Not migrated", json).await;
     if !json && record.counts.unsuccessful() > ended::SHOWN as u64 {
@@ -79,19 +77,10 @@ pub(crate) async fn run(args: &MigrateArgs, json: bool, environment: Environment
 pub(crate) async fn quietly(file: &Path, store: &IdentifierStore, place: &Place) -> anyhow::Result<RunRecord> {
     let reader = Reader::new(crosswalk_identity::Systems::default(), None);
     let source = Source::open(file).await?;
-    match migrate(place, source, &reader, store, begin(file), &mut Stop::new()?).await? {
-        Ended::Ended(record) => Ok(record),
-        Ended::Busy(error) => Err(error),
-        Ended::Stopped => bail!("stopped"),
-    }
+    migrate(place, source, &reader, store, begin(file), &mut Stop::new()?).await?.context("stopped")
 }
 
-enum Ended {
-    Ended(RunRecord),
-    Busy(anyhow::Error),
-    Stopped,
-}
-
+/// The run's record; none if it was stopped.
 async fn migrate(
     place: &Place,
     source: Source,
@@ -99,21 +88,21 @@ async fn migrate(
     store: &IdentifierStore,
     record: RunRecord,
     stop: &mut Stop,
-) -> anyhow::Result<Ended> {
+) -> anyhow::Result<Option<RunRecord>> {
     let held = match Box::pin(place.ledger.begin(&record, KIND, "crosswalk migrate")).await? {
         Begin::Ours(held) => held,
         // The id is new.
-        Begin::Ended(record) => return Ok(Ended::Ended(record)),
+        Begin::Ended(record) => return Ok(Some(record)),
         Begin::Busy { run, until } => {
-            return Ok(Ended::Busy(ended::busy(&run, until, "migrations go one after the other")));
+            return Err(ended::busy(&run, until, "migrations go one after the other"));
         }
     };
     let work = Work { source, reader, store, mode: Mode::Write { files: &place.files, held: &held } };
     let worked: anyhow::Result<Worked> = tokio::select! {
         worked = held.unless_lost(Box::pin(work.run(held.record().clone()))) => worked,
-        () = stop.wanted() => return Ok(Ended::Stopped),
+        () = stop.wanted() => return Ok(None),
     };
-    Ok(Ended::Ended(Box::pin(place.close(held, worked, &Metrics::none())).await?))
+    Ok(Some(Box::pin(place.close(held, worked, &Metrics::none())).await?))
 }
 
 /// A run of the CLI's has a name of its own each time.

@@ -49,13 +49,13 @@ impl Reader {
     pub(super) fn read(&self, raw: &RawRow) -> Result<Read, String> {
         let mut problems = Problems::default();
         let mut warnings = Vec::new();
-        let username = problems.keep(needed("nexuslims_username", &raw.username)).map(|text| Username::parse(text));
+        let username = problems.keep(needed("nexuslims_username", &raw.username)).map(Username::parse);
         let username = username.and_then(|parsed| problems.keep(parsed));
         let system = problems.keep(needed("external_system", &raw.system)).map(|text| self.systems.get(text));
         let system = system.and_then(|known| problems.keep(known));
-        let external_id = problems.keep(needed("external_id", &raw.external_id)).map(|text| ExternalId::parse(text));
+        let external_id = problems.keep(needed("external_id", &raw.external_id)).map(ExternalId::parse);
         let external_id = external_id.and_then(|parsed| problems.keep(parsed));
-        let email = problems.keep(given("email", &raw.email)).flatten().map(|text| Email::parse(text));
+        let email = problems.keep(given("email", &raw.email)).flatten().map(Email::parse);
         let email = email.and_then(|parsed| problems.keep(parsed));
         let created_at = problems.keep(needed("created_at", &raw.created_at));
         let created_at = created_at.and_then(|text| problems.keep(self.time("created_at", text, &mut warnings)));
