@@ -55,6 +55,8 @@ mod decide;
 mod every;
 mod integrity;
 mod items;
+mod keeping_ids;
+mod last_seen;
 mod listing;
 mod planner;
 mod restore_many;
@@ -76,6 +78,7 @@ use crate::items::{MAPPING, MappingItem, OwnerItem, mapping_key, owner_key, pers
 pub use calls::{Action, Calls, MAX_IN_ONE_CALL, Transacted, Written};
 pub use every::EveryMapping;
 pub use integrity::{BrokenItem, Checked, Fault};
+pub use last_seen::{Seen, Sighting};
 pub use listing::MAX_PAGE;
 pub use planner::Planner;
 pub use restore_many::{RestorePlanner, Standing};
@@ -225,12 +228,14 @@ pub struct Page {
 pub struct IdentifierStore {
     pub(crate) calls: Calls,
     pub(crate) clock: Clock,
+    /// See [`Self::keeping_ids`].
+    keeps_ids: bool,
 }
 
 impl IdentifierStore {
     /// Over a table.
     pub fn new(table: Table, clock: Clock, entropy: Entropy) -> Self {
-        Self { calls: Calls::new(table, entropy), clock }
+        Self { calls: Calls::new(table, entropy), clock, keeps_ids: false }
     }
 
     /// The same with other retries than [`Calls::RETRIES`].

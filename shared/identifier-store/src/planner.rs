@@ -51,7 +51,8 @@ impl Planner {
 
     async fn plan(&mut self, view: &mut View, request: &StoreRequest) -> Result<Stored, StoreError> {
         request.check()?;
-        match view.decide_surely(&self.store.calls, request, self.store.clock.now()).await? {
+        let decided = view.decide_surely(&self.store.calls, request, self.store.clock.now()).await?;
+        match self.store.allowed(decided) {
             Decision::Settled(stored) => Ok(*stored),
             Decision::Write(write) => {
                 view.apply(&write);

@@ -62,7 +62,8 @@ impl IdentifierStore {
             let (wave, mut later) = next_wave(&waiting, &requests, &view);
             let mut writes = Vec::new();
             for row in wave {
-                match view.decide_surely(&self.calls, &requests[row], self.clock.now()).await {
+                let decided = view.decide_surely(&self.calls, &requests[row], self.clock.now()).await;
+                match decided.map(|decision| self.allowed(decision)) {
                     Ok(Decision::Write(write)) => writes.push((row, *write)),
                     Ok(Decision::Settled(stored)) => answers[row] = Some(Ok(*stored)),
                     // `decide_surely` tells torn items as broken.

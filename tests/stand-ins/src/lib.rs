@@ -5,10 +5,12 @@
 //! |---|---|---|---|
 //! | [`keycloak::KeycloakStandIn`] | the Admin REST API of Keycloak 26, for reading users and groups | client, token, paths, parameters | search, store, roles; say anything about Keycloak's speed |
 //! | [`glean::GleanStandIn`] | Glean's Indexing API for people and teams | token, bodies (strictly), the upload protocol | index, search, process; know Glean's own limits |
+//! | [`nemo::NemoStandIn`] | NEMO's REST API, for reading users and usage events | token, the permission of each listing | other listings, filters and fields; writes |
 //!
-//! Both listen on loopback, have a thread and a runtime of their own (a server that is started inside a test's runtime
-//! dies with it), and stop when they are dropped. Both fail on demand: see their `Faults`.
+//! All listen on loopback, have a thread and a runtime of their own (a server that is started inside a test's runtime
+//! dies with it), and stop when they are dropped. All fail on demand: see their `Faults`.
 
 pub mod glean;
 pub mod keycloak;
+pub mod nemo;
 mod server;

@@ -5,6 +5,7 @@
 
 mod faults;
 mod integrity;
+mod last_seen;
 mod model;
 mod paging;
 mod races;
