@@ -25,6 +25,7 @@ fn the_settings_tables_are_the_codes() {
         ("mapping-api", crosswalk_mapping_api::settings()),
         ("people-export", crosswalk_people_export::settings()),
         ("directory-sync", crosswalk_directory_sync::settings()),
+        ("nemo-harvest", crosswalk_nemo_harvest::settings()),
     ];
     for (name, settings) in functions {
         let expected = markdown_table(&settings);

@@ -95,3 +95,50 @@ impl Tally {
 
 /// The part of a record that counts users.
 const MAPPINGS: &str = "mappings";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(id: u64, outcome: Outcome) -> Left {
+        Left { id, name: "ada".into(), outcome, reason: "for a reason".into(), detail: Some("bo".to_owned()) }
+    }
+
+    fn record() -> RunRecord {
+        RunRecord::begin("nemo-harvest-1", "nemo-harvest", "https://nemo.example.org", jiff::Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn who_is_skipped_by_policy_lacks_nothing_and_comes_last() {
+        let mut tally = Tally::default();
+        tally.left(left(1, Outcome::Skipped));
+        let mut first = record();
+        tally.fill(&mut first);
+        assert_eq!((first.state, first.counts.skipped), (RunState::Succeeded, 1));
+
+        let mut tally = Tally::default();
+        tally.left(left(1, Outcome::Skipped));
+        tally.left(left(2, Outcome::Conflict));
+        let mut second = record();
+        let rows = tally.fill(&mut second);
+        assert_eq!((second.state, &*rows[0].id, rows[0].reason.as_ref()), (RunState::Partly, "2", "for a reason (bo)"));
+        assert_eq!(second.reasons_line(), "for a reason (2)");
+    }
+
+    #[test]
+    fn a_run_that_goes_on_counts_what_it_did_before() {
+        let mut tally = Tally::default();
+        Tally::add(&mut tally.mappings, Outcome::Created, 2);
+        tally.not_reached(left(9, Outcome::Skipped));
+        let mut first = record();
+        tally.fill(&mut first);
+        assert_eq!(first.state, RunState::Partly);
+
+        let mut tally = Tally::default();
+        Tally::add(&mut tally.mappings, Outcome::Unchanged, 2);
+        tally.mappings.add(Outcome::Verified);
+        tally.go_on_from(&first);
+        let mappings = tally.mappings;
+        assert_eq!((mappings.read, mappings.created, mappings.verified, mappings.unchanged), (3, 2, 1, 0));
+    }
+}

@@ -31,11 +31,17 @@ Keep accounts in step with a directory or a database; with Invenio no AWS is nee
   crosswalk sync --dry-run          the plan; changes nothing
   crosswalk sync
 
+Harvest the ids of NEMO's users, and when they were last seen:
+  crosswalk settings nemo-harvest --env > harvest.env    fill it in
+  set -a; . ./harvest.env; set +a
+  crosswalk harvest --dry-run       the plan; changes nothing
+  crosswalk harvest
+
 Ask:
   crosswalk ids find nemo 12345     who is NEMO user 12345?
   crosswalk ids export > ids.csv    all mappings
   crosswalk ids list alice          under which ids is alice known?
-  crosswalk runs                    the latest imports, exports and syncs
+  crosswalk runs                    the latest imports, exports, syncs and harvests
 
 Exit codes: 0 all is as wanted; 1 it ran, and something is not (rows that were not imported,
 people who were not exported or synced, a conflict, nothing found); 2 it could not run.";
@@ -135,6 +141,28 @@ as often as you like. Exit code 0: all rows stand here; 1: some do not; 2: it co
     which_aws!()
 );
 
+const HARVEST_HELP: &str = concat!(
+    "\
+Examples:
+  crosswalk settings nemo-harvest --env > harvest.env    fill it in, and chmod 600 it
+  set -a; . ./harvest.env; set +a
+  crosswalk harvest --dry-run            the plan; writes nothing
+  crosswalk harvest --dry-run --json     each mapping as it would be stored
+  crosswalk harvest
+  crosswalk runs ID --report failed      whose mapping is not stored, and why
+
+Nothing is stored before NEMO's users were read to their proven end. No mapping that stands is changed or deleted: an id \
+that belongs to another username, and a username that has another id, are conflicts, which `crosswalk ids move` and \
+`crosswalk ids set` settle. Runs, state and reports are kept beside the mappings, in table and bucket. Ctrl-C and TERM end it \
+at once: what was stored stands, and the next run goes on.
+
+Exit code 0: everybody's mapping stands (who is skipped by policy, such as inactive users, counts as that); 1: it ended, \
+and some were rejected, in conflict or failed; 2: it could not run, it failed, or another run has the turn.
+
+",
+    which_aws!()
+);
+
 const IDS_EXPORT_HELP: &str = "\
 Examples:
   crosswalk ids export --system nemo > nemo.csv
@@ -206,6 +234,8 @@ pub enum Command {
     Export(ExportArgs),
     /// Bring the people of an LDAP directory or a users' table to Cognito or Invenio, as accounts
     Sync(SyncArgs),
+    /// Harvest the ids of NEMO's users as mappings, and when they were last seen
+    Harvest(HarvestArgs),
     /// Look up and change mappings: under which id a system knows a person
     Ids(IdsArgs),
     /// List the latest runs, or show one
@@ -384,6 +414,18 @@ pub struct SyncArgs {
     pub place: Where,
 }
 
+/// `crosswalk harvest`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HARVEST_HELP)]
+pub struct HarvestArgs {
+    /// Read everything and print the plan that a run would apply; writes nothing anywhere
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Which AWS.
+    #[command(flatten)]
+    pub place: Where,
+}
+
 /// `crosswalk ids`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = IDS_HELP)]
@@ -517,7 +559,7 @@ pub struct RunsArgs {
     /// Print one of the run's reports, as it was written
     #[arg(long, value_enum, requires = "id", conflicts_with = "json")]
     pub report: Option<ReportArg>,
-    /// Only runs of this kind: leave-admins, mappings, employers, people-export, directory-sync, migration
+    /// Only runs of this kind: leave-admins, mappings, employers, people-export, directory-sync, migration, nemo-harvest
     #[arg(long, conflicts_with = "id")]
     pub kind: Option<String>,
     /// How many, at most
@@ -542,6 +584,8 @@ pub enum FunctionArg {
     PeopleExport,
     /// The sync from a directory or a database to Cognito or Invenio
     DirectorySync,
+    /// The harvest of NEMO's users
+    NemoHarvest,
     /// This command line
     Crosswalk,
 }

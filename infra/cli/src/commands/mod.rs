@@ -3,6 +3,7 @@
 mod demo;
 mod env;
 mod export;
+mod harvest;
 mod ids;
 mod ids_export;
 mod import;
@@ -41,6 +42,7 @@ pub(crate) async fn run(args: Args, environment: Environment) -> anyhow::Result<
         Command::Import(args) => import::run(&args, json, environment).await,
         Command::Export(args) => export::run(&args, json, environment).await,
         Command::Sync(args) => sync::run(&args, json, environment).await,
+        Command::Harvest(args) => harvest::run(&args, json, environment).await,
         Command::Ids(args) => ids::run(args, json, environment).await,
         Command::Runs(args) => runs::run(&args, json, environment).await,
         Command::Settings(args) => settings::run(&args, json),

@@ -41,12 +41,13 @@ const CROSSWALK: &[Setting] = &[
 ];
 
 /// The settings of each part: its name and what it reads.
-pub fn sections() -> [(&'static str, Vec<Setting>); 5] {
+pub fn sections() -> [(&'static str, Vec<Setting>); 6] {
     [
         ("csv-import", crosswalk_csv_import::settings()),
         ("mapping-api", crosswalk_mapping_api::settings()),
         ("people-export", crosswalk_people_export::settings()),
         ("directory-sync", crosswalk_directory_sync::settings()),
+        ("nemo-harvest", crosswalk_nemo_harvest::settings()),
         ("crosswalk", CROSSWALK.to_vec()),
     ]
 }
@@ -61,6 +62,7 @@ pub(crate) fn run(args: &SettingsArgs, json: bool) -> anyhow::Result<Exit> {
         FunctionArg::MappingApi => "mapping-api",
         FunctionArg::PeopleExport => "people-export",
         FunctionArg::DirectorySync => "directory-sync",
+        FunctionArg::NemoHarvest => "nemo-harvest",
         FunctionArg::Crosswalk => "crosswalk",
     });
     let sections = sections().into_iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted == *name));
