@@ -213,7 +213,6 @@ impl Harvester {
         Ok(Loaded { named, latest, warnings, state })
     }
 
-    #[expect(clippy::type_complexity, reason = "it is taken apart at once")]
     async fn read(
         &self,
         reading: &Reading<'_>,
