@@ -1,11 +1,14 @@
 //! The steps of a plan are taken, and what came of them is noted as it comes.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use crosswalk_function_kit::Deadline;
 use crosswalk_reconcile::{Counts, Fingerprint, Plan};
 use crosswalk_runs::{Held, Progress};
+use futures::FutureExt;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
@@ -19,6 +22,9 @@ use crate::target::{Done, Target};
 
 /// What a run needs to note what it did, of its invocation's time.
 pub(crate) const LAST: Duration = Duration::from_secs(20);
+
+/// When what is under way is dropped: a call that is repeated again and again may outlast [`LAST`].
+const DROPPED: Duration = Duration::from_secs(12);
 
 /// How often the state is kept while steps are taken: what a worker that dies did since is found again by the next run,
 /// which needs a step more for it.
@@ -70,14 +76,19 @@ impl Apply<'_> {
         let (told, mut results) = mpsc::unbounded_channel::<Done>();
         // The sender goes with the work, so that the last result is known to be the last.
         let work = async move { target.apply(bundles, deadline.earlier(LAST), &told).await };
-        let mut work = std::pin::pin!(work);
+        let mut work = Some(work.boxed());
         let mut ended = None;
         let mut keeping = interval_at(Instant::now() + KEEP_EVERY, KEEP_EVERY);
         keeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut done = 0;
+        let mut over = std::pin::pin!(over(deadline));
+        let (mut done, mut late) = (0, false);
         loop {
+            let working = poll_fn(|context| work.as_mut().map_or(Poll::Pending, |work| work.poll_unpin(context)));
             tokio::select! {
-                result = &mut work, if ended.is_none() => ended = Some(result),
+                result = working => {
+                    ended = Some(result);
+                    work = None;
+                }
                 result = results.recv() => {
                     let Some(result) = result else { break };
                     let print = prints.remove(&result.step.key).unwrap_or(Fingerprint::UNKNOWN);
@@ -88,7 +99,16 @@ impl Apply<'_> {
                     self.tell(done, of, tally.people);
                 }
                 _ = keeping.tick() => self.keep(state).await?,
+                // What is under way takes too long: it is dropped, which the target allows, so that the rest is noted.
+                () = &mut over, if !late => late = true,
             }
+            if late {
+                work = None;
+            }
+        }
+        if matches!(ended, Some(Ok(()))) {
+            // All that was begun was told of: of the others nothing was done.
+            prints.keys().map(|key| &**key).chain(absent.keys().map(|key| &**key)).for_each(|key| state.not_begun(key));
         }
         let broke = match ended {
             Some(Err(error)) => Some(error.to_string()),
@@ -116,5 +136,13 @@ impl Apply<'_> {
         let percent = (of > 0).then(|| 100.0 * done as f64 / of as f64);
         self.held.tell(Progress { rows: done, bytes: 0, percent }, counts);
         (self.watch)(Watched::Applying { done, of });
+    }
+}
+
+/// Ends when no more than [`DROPPED`] is left.
+async fn over(deadline: Deadline) {
+    match deadline.left() {
+        Some(left) => tokio::time::sleep(left.saturating_sub(DROPPED)).await,
+        None => std::future::pending().await,
     }
 }

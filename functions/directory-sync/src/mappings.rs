@@ -1,18 +1,23 @@
 //! External ids of people are stored as mappings, under their usernames.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
-use crosswalk_function_kit::{Clock, Entropy};
+use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_identifier_store::{Change, IdentifierStore, StoreError, StoreRequest, Stored, Table};
 use crosswalk_identity::{Email, ExternalId, Mark, System, Username};
 use crosswalk_reconcile::{Fingerprint, Outcome};
 
+use crate::apply::LAST;
 use crate::outcome::Tally;
 use crate::settings::MappingSettings;
 use crate::state::State;
 use crate::sync::{Watch, Watched};
 use crate::{Person, Step};
+
+/// What one call of the store may take.
+const A_CALL: Duration = Duration::from_secs(20);
 
 /// How many go to the store together.
 const TOGETHER: usize = 500;
@@ -36,19 +41,27 @@ impl Mappings {
     }
 
     /// Stores what differs from what was stored before, of everybody whose account stands. What cannot be stored is
-    /// reported, stops nothing, and is tried again by the next run.
+    /// reported, stops nothing, and is tried again by the next run. Whether there was time for all.
     pub(crate) async fn store(
         &self,
         people: &[Person],
         state: &mut State,
         run: &str,
         tally: &mut Tally,
+        deadline: Deadline,
         watch: Watch<'_>,
-    ) {
+    ) -> bool {
         tally.mappings.get_or_insert_default();
         let due: Vec<_> = due(people, state).collect();
         let of = due.len() as u64;
         for (done, people) in due.chunks(TOGETHER).enumerate() {
+            if deadline.is_near(LAST + A_CALL) {
+                let why = "not stored in the invocation's time; the next leg, or the next run, goes on";
+                for (_, person) in &due[done * TOGETHER..] {
+                    tally.mapping(person, Outcome::Skipped, Some((why.into(), String::new())));
+                }
+                return false;
+            }
             let mut stored = Vec::with_capacity(people.len());
             let mut wanted = Vec::with_capacity(people.len());
             for (line, person) in people.iter().copied() {
@@ -75,6 +88,7 @@ impl Mappings {
             }
             watch(Watched::Mapping { done: ((done + 1) * TOGETHER).min(due.len()) as u64, of });
         }
+        true
     }
 
     /// What [`Self::store`] would do, from reads alone; `steps` are those that a run would take before.

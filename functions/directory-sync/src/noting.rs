@@ -8,6 +8,12 @@ use crate::state::{Managed, Standing, State};
 use crate::step::{Step, What};
 use crate::target::{Applied, Done, Failure};
 
+/// Of an account whose fields may have been changed: equals no person's, and is not [`Fingerprint::UNKNOWN`], which says that
+/// the account itself is not complete.
+fn uncertain() -> Fingerprint {
+    Fingerprint::of(b"uncertain")
+}
+
 impl State {
     /// Before the first step: an account that stands with the e-mail of somebody who is about to get one is then known to
     /// be ours, and one that is found inactive to have been deactivated by us.
@@ -15,15 +21,19 @@ impl State {
         let mut coming = BTreeMap::new();
         for step in steps {
             match step.what {
+                // Of an earlier account of the same key nothing stays.
                 What::Create => match self.people.get_mut(&step.key) {
-                    Some(managed) => {
-                        managed.account = None;
-                        managed.print = Fingerprint::UNKNOWN;
-                    }
+                    Some(managed) => *managed = Managed::coming(),
                     None => {
                         coming.insert(step.key.clone(), Managed::coming());
                     }
                 },
+                // Whether it was done is not known until it is noted: even if the source goes back, the fields are compared.
+                What::Update if !step.changes.is_empty() => {
+                    if let Some(managed) = self.people.get_mut(&step.key) {
+                        managed.print = uncertain();
+                    }
+                }
                 What::Deactivate { .. } => {
                     if let Some(managed) = self.people.get_mut(&step.key) {
                         managed.standing = Standing::Deactivating;
@@ -34,6 +44,17 @@ impl State {
         }
         // As one: the tree's nodes are full then.
         self.people.append(&mut coming);
+    }
+
+    /// A step that was not begun, and is known not to have been: nothing of it is ours.
+    pub fn not_begun(&mut self, key: &str) {
+        if self.people.get(key).is_some_and(|managed| managed.account.is_none()) {
+            self.people.remove(key);
+        } else if let Some(managed) = self.people.get_mut(key)
+            && managed.standing == Standing::Deactivating
+        {
+            managed.standing = Standing::Active;
+        }
     }
 
     /// What came of a step; `print` tells what its account is made of.
@@ -64,7 +85,8 @@ impl State {
         let managed = self.people.entry(step.key.clone()).or_insert_with(Managed::coming);
         managed.account = Some(applied.account.clone());
         managed.print = print;
-        if step.active == Some(true) {
+        // What an earlier account of the same key was, this one is not.
+        if step.what != What::Update || step.active == Some(true) {
             managed.standing = Standing::Active;
         }
     }
@@ -72,7 +94,7 @@ impl State {
     fn note_failure(&mut self, step: &Step, failure: &Failure) {
         match step.what {
             // Somebody else's account stands there.
-            What::Create if failure.conflict => {
+            What::Create if failure.conflict && failure.account.is_none() => {
                 self.people.remove(&step.key);
             }
             What::Create => {
@@ -81,12 +103,12 @@ impl State {
                 }
             }
             // A part of it may have been done.
-            What::Update | What::Complete => {
+            What::Update => {
                 if let Some(managed) = self.people.get_mut(&step.key) {
-                    managed.print = Fingerprint::UNKNOWN;
+                    managed.print = uncertain();
                 }
             }
-            What::Adopt | What::Rekey { .. } | What::Deactivate { .. } | What::Delete => {}
+            What::Complete | What::Adopt | What::Rekey { .. } | What::Deactivate { .. } | What::Delete => {}
         }
     }
 }

@@ -16,7 +16,7 @@ use futures::{FutureExt, TryFutureExt};
 use jiff::Timestamp;
 
 use crate::apply::{Apply, LAST, Reached};
-use crate::event::WAY;
+use crate::event::{MOST_LEGS, WAY};
 use crate::keeping::StateFile;
 use crate::mappings::Mappings;
 use crate::outcome::{Tally, Waiting};
@@ -203,7 +203,7 @@ impl Syncer {
         record.dry_run = true;
         let mut file = StateFile::new(&self.place.files, &self.settings.name);
         let target = self.target(&file).await.map_err(SyncError::Cannot)?;
-        let loaded = self.load(&target, &mut file, deadline, watch).boxed().await.map_err(SyncError::Cannot)?;
+        let loaded = self.load(&target, &mut file, false, deadline, watch).boxed().await.map_err(SyncError::Cannot)?;
         let planned = self.plan(&target, &loaded, &request.run_id);
         let mut tally = tally(&loaded, &planned);
         if file.swap::<SwapIntent>().await?.is_some() {
@@ -255,11 +255,13 @@ impl Syncer {
         Some(Mappings::new(settings, &self.config, &self.clock, &self.entropy))
     }
 
-    /// Reads both sides side by side, and what earlier runs recorded.
+    /// Reads what earlier runs recorded, completes what one of them left half done if that is wanted, and reads both sides
+    /// side by side.
     async fn load(
         &self,
         target: &Target,
         file: &mut StateFile,
+        completes: bool,
         deadline: Deadline,
         watch: Watch<'_>,
     ) -> Result<Loaded, String> {
@@ -274,6 +276,9 @@ impl Syncer {
                 state.target,
                 target.id()
             ));
+        }
+        if completes {
+            complete(target, file).await?;
         }
         let others = file.managed_by_others(&state.target).await.map_err(|error| error.to_string())?;
         let (people, accounts) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -295,7 +300,8 @@ impl Syncer {
         };
         let standing = async {
             let late = || "the time was up before the target's accounts were read; give the function more".to_owned();
-            let read = deadline.in_time(LAST, target.accounts(&tell_accounts)).await.ok_or_else(late)?;
+            let managed = || state.people.values().filter_map(|person| person.account.as_deref());
+            let read = deadline.in_time(LAST, target.accounts(managed, &tell_accounts)).await.ok_or_else(late)?;
             read.map_err(|error| error.to_string())
         };
         let (read, accounts) = futures::future::try_join(source.boxed(), standing.boxed()).await?;
@@ -335,8 +341,18 @@ impl Syncer {
         if request.allow_removals {
             return None;
         }
-        // A first run knows of no earlier one: the accounts that it takes over stand for it.
-        let known = if loaded.is_first { planned.active } else { loaded.state.known };
+        // A first run, and the one after a first that broke off, knows of no earlier one: the accounts that it takes over stand for it.
+        let known = if loaded.is_first || loaded.state.known == 0 { planned.active } else { loaded.state.known };
+        let reactivated = planned.plan.actions().iter().filter(|step| step.active == Some(true)).count() as u64;
+        if reactivated > self.settings.max_removals.of(known) {
+            let reason = format!(
+                "the plan lets {reactivated} deactivated accounts log in again, more than SYNC_MAX_REMOVALS ({}) of the {known} \
+                 active ones; nothing was changed. Is it told in the source who is disabled, and may it be read? If they are to \
+                 return, let one run through: `crosswalk sync --allow-removals`, or {{\"allow_removals\": true}}",
+                self.settings.max_removals
+            );
+            return Some(Obstacle { reason, is_guard: true });
+        }
         let tripped = guard("active accounts", planned.plan.removals(), known, self.settings.max_removals).err()?;
         let reason = format!(
             "{tripped}; nothing was changed. A dry run names them. If they are to go, let one run through: `crosswalk sync \
@@ -355,14 +371,17 @@ impl Syncer {
         watch: Watch<'_>,
     ) -> Result<(Worked, bool), SyncError> {
         let taken = held.record();
-        let earlier = (request.leg > 1).then(|| taken.clone());
-        let mut record = RunRecord::begin(&taken.id, &taken.kind, &taken.source, taken.started_at);
+        // What the legs before this one did; nothing in a run that begins.
+        let mut record = RunRecord {
+            parts: taken.parts.clone(),
+            ..RunRecord::begin(&taken.id, &taken.kind, &taken.source, taken.started_at)
+        };
         let mut file = StateFile::new(&self.place.files, &self.settings.name);
-        let target = match self.target(&file).and_then(|target| complete(target, &file)).boxed().await {
+        let target = match self.target(&file).boxed().await {
             Ok(target) => target,
             Err(reason) => return Ok((self.failed(record, reason), false)),
         };
-        let loaded = match self.load(&target, &mut file, deadline, watch).boxed().await {
+        let loaded = match self.load(&target, &mut file, true, deadline, watch).boxed().await {
             Ok(loaded) => loaded,
             Err(reason) => return Ok((self.failed(record, reason), false)),
         };
@@ -371,6 +390,7 @@ impl Syncer {
         let mut tally = tally(&loaded, &planned);
         if let Some(Obstacle { reason, is_guard }) = self.obstacle(&planned, &loaded, request) {
             planned.plan.actions().iter().for_each(|step| tally.not_reached(&Waiting::of(step), STOPPED));
+            tally.go_on_from(&record);
             return Ok((self.ended(record, tally, Some(reason), &target, loaded.source_requests), is_guard));
         }
         // What the steps do not need is given back before they are taken: of many people it is most of what is held.
@@ -380,19 +400,19 @@ impl Syncer {
         let Planned { plan, next: mut state, prints, .. } = planned;
         let apply = Apply { target: &target, held, file: &mut file, watch };
         let Reached { broke, all } = apply.run(plan, prints, &mut state, &mut tally, deadline).boxed().await?;
+        let mut all = all;
         if broke.is_none()
             && all
             && let Some((mappings, people)) = mapped
         {
-            mappings.store(&people, &mut state, &request.run_id, &mut tally, watch).boxed().await;
+            let storing = mappings.store(&people, &mut state, &request.run_id, &mut tally, deadline, watch);
+            all = storing.boxed().await;
         }
         state.known = state.active();
         held.confirm().await?;
         file.save(&state).await?;
-        record.continues = !all && broke.is_none();
-        if let Some(earlier) = earlier {
-            tally.go_on_from(&earlier);
-        }
+        record.continues = !all && broke.is_none() && deadline.left().is_some() && request.leg < MOST_LEGS;
+        tally.go_on_from(&record);
         Ok((self.ended(record, tally, broke, &target, source_requests), false))
     }
 
@@ -440,15 +460,15 @@ impl Syncer {
 }
 
 /// Completes the swap that an earlier run left half done, if one did.
-async fn complete(target: Target, file: &StateFile) -> Result<Target, String> {
-    if let Target::Cognito(cognito) = &target
+async fn complete(target: &Target, file: &StateFile) -> Result<(), String> {
+    if let Target::Cognito(cognito) = target
         && let Some(intent) = file.swap::<SwapIntent>().await.map_err(|error| error.to_string())?
     {
         cognito.complete(&intent).await.map_err(|error| error.to_string())?;
         file.keep_swap(None::<&SwapIntent>).await.map_err(|error| error.to_string())?;
         tracing::info!("a swap of two e-mails that was left half done is complete");
     }
-    Ok(target)
+    Ok(())
 }
 
 /// Who is left out, of how many nothing differs, and what is to be known.

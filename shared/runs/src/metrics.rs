@@ -5,7 +5,8 @@ use crosswalk_function_kit::metrics::{Metric, Metrics, Unit};
 use crate::{RunRecord, RunState};
 
 impl RunRecord {
-    /// Tells rows by outcome and the run's time, by kind, and calls and retries by target. Once a run, by who ended it.
+    /// Tells rows by outcome and the run's time, by kind, once a run, by who ended it; and calls and retries by target, for each
+    /// of its legs.
     pub fn tell(&self, metrics: &Metrics) {
         let at = self.ended_at.unwrap_or(self.started_at);
         let took = at.duration_since(self.started_at).as_millis();
@@ -24,7 +25,10 @@ impl RunRecord {
             ("RowsFailed", Unit::Count, counts.failed),
             ("RowsSkipped", Unit::Count, counts.skipped),
         ];
-        metrics.tell(at, Some(("Kind", &self.kind)), &rows);
+        // A run that continues is counted by its last leg, whose counts are those of all.
+        if !self.continues {
+            metrics.tell(at, Some(("Kind", &self.kind)), &rows);
+        }
         for (target, traffic) in &self.traffic {
             let calls = [("Calls", Unit::Count, traffic.requests), ("Retries", Unit::Count, traffic.retries)];
             metrics.tell(at, Some(("Target", target)), &calls);
@@ -51,7 +55,11 @@ mod tests {
         record.counts.failed = 2;
         record.traffic.insert("glean".to_owned(), Traffic { requests: 9, retries: 4, ..Traffic::default() });
         record.tell(&metrics);
-        let lines = lines.lock().unwrap();
+        record.continues = true;
+        record.tell(&metrics);
+        let mut lines = lines.lock().unwrap();
+        let leg = lines.split_off(2);
+        assert!(leg.iter().all(|line| line.get("Kind").is_none()), "{leg:?}");
         let [rows, calls] = &lines[..] else { panic!("{lines:?}") };
         assert_eq!(
             (&rows["Kind"], &rows["RowsRead"], &rows["RowsFailed"]),

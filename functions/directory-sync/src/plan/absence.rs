@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{After, Draft, Moment, Planner};
+use super::{After, Draft, Moment, Planner, SHARED};
 use crate::state::{Absent, Standing};
 use crate::step::{Step, What, Why};
 
@@ -46,6 +46,10 @@ impl Planner<'_> {
             if rekeyed.contains(key) {
                 continue;
             }
+            if self.others.contains_key(&account.id) {
+                self.warnings.add(SHARED);
+                continue;
+            }
             let what = match managed.standing {
                 Standing::Active if account.active && self.policy.deactivate.is_over(seen, moment.now) => {
                     What::Deactivate { why: Why::Absent }
@@ -75,7 +79,10 @@ impl Planner<'_> {
         for key in forgotten {
             self.next.people.remove(&key);
         }
-        self.next.counted_by = moment.run.to_owned();
+        // Where nobody is absent, nothing was counted, and the state stays as it is.
+        if absent > 0 {
+            self.next.counted_by = moment.run.to_owned();
+        }
         absent
     }
 }

@@ -105,7 +105,7 @@ impl<'a> Actual<'a> {
                 // Whether their people give the names up shows when all steps are known.
                 Found::Nothing
             } else {
-                let reason = "its e-mail and username are those of different accounts; decide which one is its own";
+                let reason = "several accounts have its e-mails or its username; decide which one is its own";
                 Found::Conflict(reason, self.named(&all))
             };
         };

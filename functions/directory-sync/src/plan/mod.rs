@@ -101,6 +101,10 @@ pub struct Planned {
     pub active: u64,
 }
 
+/// Two syncs whose first runs went side by side may both have adopted an account.
+const SHARED: &str =
+    "accounts that another sync manages too are not taken from their people: leave each person to one of them";
+
 /// A step that is considered.
 struct Draft<'a> {
     step: Step,
@@ -166,11 +170,12 @@ impl<'a> Planner<'a> {
     fn person(&mut self, person: &'a Person) {
         match self.actual.find(person) {
             Found::Known(account, managed) => self.known(person, account, managed),
-            Found::Ours(account) => self.ours(person, account),
-            Found::Unmanaged(account) if let Some(sync) = self.others.get(&account.id) => {
-                let reason = "another sync manages the account with its e-mail; leave the person to one of them";
+            Found::Ours(account) | Found::Unmanaged(account) if let Some(sync) = self.others.get(&account.id) => {
+                let reason = "another sync manages the account with its e-mail: leave the person to one of them (if it is this \
+                              sync under a former name, rename its state under state/directory-sync/ as well)";
                 self.conflict(person, reason, format!("account {}, sync {sync}", account.id));
             }
+            Found::Ours(account) => self.ours(person, account),
             Found::Unmanaged(_) if !person.enabled => self.skip(
                 person,
                 "disabled in the source at first sight; the account with its e-mail is not managed, and left as it is",
@@ -207,6 +212,11 @@ impl<'a> Planner<'a> {
             next.standing = if ours { Standing::Deactivated } else { Standing::Active };
         }
         match (person.enabled, account.active) {
+            (false, true) if self.others.contains_key(&account.id) => {
+                self.warnings.add(SHARED);
+                self.unchanged += 1;
+                return;
+            }
             (false, true) if !ours => {
                 return self.push(person, account, What::Deactivate { why: Why::Disabled }, Vec::new(), Some(false));
             }

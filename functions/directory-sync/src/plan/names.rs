@@ -25,7 +25,7 @@ pub(super) fn settle<'a>(
         drafts.iter().enumerate().filter_map(|(at, draft)| Some((draft.step.account.clone()?, at))).collect();
     let mut waits: Vec<_> = drafts.iter().map(|draft| waits(draft, &drafts, &by_account, actual, shape)).collect();
     if !shape.turns_circles {
-        block_circles(&drafts, &mut waits);
+        block_circles(&mut waits);
     }
     spread(&drafts, &mut waits);
     let waited_for = waits.iter().flat_map(|waits| match waits {
@@ -78,30 +78,28 @@ fn waits(
 }
 
 /// Where names cannot pass around in larger circles than a swap, nobody of such a circle is moved.
-fn block_circles(drafts: &[Draft<'_>], waits: &mut [Waits]) {
+fn block_circles(waits: &mut [Waits]) {
     let next = |waits: &[Waits], at: usize| match &waits[at] {
         Waits::For(others) => others.first().copied(),
         Waits::InVain(_) => None,
     };
-    for start in 0..drafts.len() {
-        let mut circle = vec![start];
-        let mut at = start;
-        while let Some(other) = next(waits, at) {
-            if other == start {
-                if circle.len() > 2 {
-                    for member in &circle {
-                        let detail = format!("{} people pass their e-mails on in a circle", circle.len());
-                        waits[*member] = Waits::InVain(detail);
-                    }
-                }
-                break;
+    // On which way each was met, and as which of it: each is walked over once.
+    let mut met: Vec<Option<(usize, usize)>> = vec![None; waits.len()];
+    for start in 0..waits.len() {
+        let mut way = Vec::new();
+        let mut at = Some(start);
+        while let Some(here) = at.filter(|here| met[*here].is_none()) {
+            met[here] = Some((start, way.len()));
+            way.push(here);
+            at = next(waits, here);
+        }
+        let Some((_, from)) = at.and_then(|here| met[here]).filter(|(way, _)| *way == start) else { continue };
+        let circle = way.split_off(from);
+        if circle.len() > 2 {
+            for member in &circle {
+                let detail = format!("{} people pass their e-mails on in a circle", circle.len());
+                waits[*member] = Waits::InVain(detail);
             }
-            if circle.contains(&other) {
-                // It leads into a circle that it is not part of.
-                break;
-            }
-            circle.push(other);
-            at = other;
         }
     }
 }

@@ -408,6 +408,95 @@ fn a_creation_that_broke_off_is_completed() {
 }
 
 #[test]
+fn an_update_that_was_not_noted_is_undone_when_the_source_goes_back() {
+    let mut world = World::new();
+    let before = people(vec![person("1", &["ada"], "ada")]);
+    world.run(&before);
+    world.runs += 1;
+    let planned = world.plan(&people(vec![person("1", &["wrong"], "ada")]));
+    world.state = planned.next.clone();
+    world.state.intend(planned.plan.actions());
+    // It was done, and the run died before it was noted.
+    for step in planned.plan.actions() {
+        world.take(step);
+    }
+    assert_eq!(world.run(&before).0, ["update 1, account made-1-1\n    email: wrong => ada"]);
+    assert_eq!(world.run(&before), nothing());
+}
+
+#[test]
+fn what_was_not_begun_is_not_ours() {
+    let mut world = World::new();
+    world.policy.adopt = false;
+    let ada = people(vec![person("1", &["ada"], "ada")]);
+    let planned = world.plan(&ada);
+    world.state = planned.next.clone();
+    world.state.intend(planned.plan.actions());
+    world.state.not_begun("1");
+    // Somebody else makes the account.
+    world.stand("7", &ada.people[0]);
+    assert_eq!(world.run(&ada), (vec![], vec!["conflict 1".to_owned()]));
+
+    // Nor is a deactivation that was not begun, if an administrator does it then.
+    let mut world = World::new();
+    world.policy.deactivate.runs = 1;
+    let both = people(vec![person("1", &["ada"], "ada"), person("2", &["bo"], "bo")]);
+    world.run(&both);
+    world.runs += 1;
+    let planned = world.plan(&people(vec![person("2", &["bo"], "bo")]));
+    world.state = planned.next.clone();
+    world.state.intend(planned.plan.actions());
+    world.state.not_begun("1");
+    world.accounts.values_mut().for_each(|account| account.active = &*account.id != "made-1-1");
+    assert_eq!(world.run(&both), nothing());
+    assert!(!world.active("made-1-1"));
+}
+
+#[test]
+fn an_account_that_two_syncs_manage_is_taken_from_nobody() {
+    let mut world = World::new();
+    world.policy.deactivate.runs = 1;
+    world.run(&people(vec![person("1", &["ada"], "ada"), person("2", &["bo"], "bo")]));
+    world.others.insert("made-1-1".into(), "guests".into());
+    for source in
+        [vec![person("2", &["bo"], "bo")], vec![disabled(person("1", &["ada"], "ada")), person("2", &["bo"], "bo")]]
+    {
+        let everybody = people(source);
+        assert_eq!(world.plan(&everybody).warnings.most_frequent().len(), 1);
+        assert_eq!(world.run(&everybody), nothing());
+    }
+}
+
+#[test]
+fn an_account_made_anew_may_be_taken_away_again() {
+    let mut world = World::new();
+    world.policy.deactivate.runs = 1;
+    let ada = || person("1", &["ada"], "ada");
+    let bo = || person("2", &["bo"], "bo");
+    world.run(&people(vec![ada(), bo()]));
+    world.run(&people(vec![disabled(ada()), bo()]));
+    world.accounts.remove("made-1-1");
+    world.run(&people(vec![ada(), bo()]));
+    assert!(world.run(&people(vec![disabled(ada()), bo()])).0[0].starts_with("deactivate 1"));
+}
+
+#[test]
+fn a_long_chain_of_names_is_planned_in_no_time() {
+    let shifted =
+        |by: usize| people((0..20_000).map(|n| person(&format!("k{n}"), &[&format!("e{:06}", n + by)], "")).collect());
+    for strict in [true, false] {
+        let mut world = World { strict, ..World::new() };
+        for person in shifted(0).people {
+            world.stand(&person.key, &person);
+            world.state.people.insert(person.key.clone(), Managed::created(person.key));
+        }
+        let planned = world.plan(&shifted(1));
+        assert_eq!((planned.plan.actions().len(), planned.left_out.len()), (20_000, 0));
+        assert_eq!(bundles(planned.plan.into_actions()).len(), 1);
+    }
+}
+
+#[test]
 fn an_account_that_somebody_deleted_is_made_anew() {
     let mut world = World::new();
     let ada = people(vec![person("1", &["ada"], "ada")]);

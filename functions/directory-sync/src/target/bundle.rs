@@ -67,34 +67,61 @@ fn connected(
     members
 }
 
-fn ordered(mut members: Vec<Step>) -> Vec<Step> {
-    let mut ordered: Vec<Step> = Vec::with_capacity(members.len());
-    while !members.is_empty() {
-        let waits = |step: &Step| step.after.iter().any(|key| members.iter().any(|other| other.key == *key));
-        let next = match members.iter().position(|step| !waits(step)) {
+/// Who waits comes after; of those who wait for each other, the circle goes first, side by side.
+fn ordered(members: Vec<Step>) -> Vec<Step> {
+    let places: HashMap<Box<str>, usize> =
+        members.iter().enumerate().map(|(at, step)| (step.key.clone(), at)).collect();
+    let freeing: Vec<Vec<usize>> =
+        members.iter().map(|step| step.after.iter().filter_map(|key| places.get(key).copied()).collect()).collect();
+    let mut waiting: Vec<Vec<usize>> = vec![Vec::new(); members.len()];
+    for (at, others) in freeing.iter().enumerate() {
+        others.iter().for_each(|other| waiting[*other].push(at));
+    }
+    let mut left: Vec<usize> = freeing.iter().map(Vec::len).collect();
+    let mut taken = vec![false; members.len()];
+    let mut order = Vec::with_capacity(members.len());
+    let mut ready: VecDeque<usize> = (0..members.len()).filter(|at| left[*at] == 0).collect();
+    let mut first = 0;
+    while order.len() < members.len() {
+        let next = match ready.pop_front() {
+            Some(at) if taken[at] => continue,
             Some(at) => vec![at],
-            None => circle(&members),
+            None => {
+                while taken[first] {
+                    first += 1;
+                }
+                circle(first, &freeing, &taken)
+            }
         };
-        let keys: Vec<Box<str>> = next.iter().map(|at| members[*at].key.clone()).collect();
-        for key in keys {
-            if let Some(at) = members.iter().position(|step| step.key == key) {
-                ordered.push(members.remove(at));
+        next.iter().for_each(|at| taken[*at] = true);
+        for at in next {
+            order.push(at);
+            for other in &waiting[at] {
+                left[*other] -= 1;
+                if left[*other] == 0 && !taken[*other] {
+                    ready.push_back(*other);
+                }
             }
         }
     }
-    ordered
+    let mut members: Vec<Option<Step>> = members.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|at| members[at].take()).collect()
 }
 
-/// All wait for others: somewhere they wait for each other.
-fn circle(members: &[Step]) -> Vec<usize> {
-    let mut way = vec![0];
+/// All that are left wait for others that are left: somewhere on the way from any of them, some wait for each other.
+fn circle(from: usize, freeing: &[Vec<usize>], taken: &[bool]) -> Vec<usize> {
+    let mut met: HashMap<usize, usize> = HashMap::new();
+    let mut way = Vec::new();
+    let mut at = from;
     loop {
-        let at = way[way.len() - 1];
-        let next = members.iter().position(|other| members[at].after.contains(&other.key)).unwrap_or(at);
-        if let Some(from) = way.iter().position(|seen| *seen == next) {
-            return way.split_off(from);
+        if let Some(begin) = met.insert(at, way.len()) {
+            return way.split_off(begin);
         }
-        way.push(next);
+        way.push(at);
+        match freeing[at].iter().find(|other| !taken[**other]) {
+            Some(other) => at = *other,
+            None => return vec![at],
+        }
     }
 }
 

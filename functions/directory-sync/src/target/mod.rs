@@ -6,6 +6,8 @@ pub mod invenio;
 
 use std::borrow::Cow;
 
+use std::collections::HashSet;
+
 use crosswalk_function_kit::Deadline;
 use crosswalk_runs::Traffic;
 use tokio::sync::mpsc;
@@ -67,13 +69,25 @@ impl Target {
         }
     }
 
-    /// All accounts that stand, in any order. `read` is told how many have come so far.
+    /// All accounts that stand, in any order; those that are `managed` are looked for one by one where a list may not have
+    /// them yet. `read` is told how many have come so far.
     ///
     /// # Errors
     /// They cannot be read to the end.
-    pub async fn accounts(&self, read: &(dyn Fn(u64) + Send + Sync)) -> Result<Vec<Account>, TargetError> {
+    pub async fn accounts<'a, M: Iterator<Item = &'a str>>(
+        &self,
+        managed: impl Fn() -> M,
+        read: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Vec<Account>, TargetError> {
         match self {
-            Self::Cognito(target) => target.accounts(read).await,
+            Self::Cognito(target) => {
+                let mut accounts = target.accounts(read).await?;
+                let listed: HashSet<&str> = accounts.iter().map(|account| &*account.id).collect();
+                let missing: Vec<&str> = managed().filter(|id| !listed.contains(id)).collect();
+                drop(listed);
+                accounts.extend(target.not_listed(&missing).await?);
+                Ok(accounts)
+            }
             Self::Invenio(target) => target.accounts(read).await,
         }
     }

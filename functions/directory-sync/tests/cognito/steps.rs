@@ -113,11 +113,18 @@ async fn updates_disabling_enabling_and_deleting_are_one_call_each() {
     assert_eq!(world.calls.counts(), "AdminEnableUser 1");
     assert_eq!(world.stands(&id).await, Some(format!("CONFIRMED {stands}")));
 
+    // An account that may log in is not deleted.
+    let outcome = apply(&target, vec![vec![step(What::Delete, "z", Some(&id))]]).await;
+    assert!(outcome.reason("z").contains("activated"), "{}", outcome.reason("z"));
+    assert_eq!(world.calls.counts(), "AdminGetUser 1");
+    apply(&target, vec![vec![step(DEACTIVATE, "z", Some(&id))]]).await;
+    world.calls.order();
+
     // What is gone is not there to be removed, and not to be changed.
     for warned in [false, true] {
         let outcome = apply(&target, vec![vec![step(What::Delete, "z", Some(&id))]]).await;
         assert_eq!(outcome.of("z").result.as_ref().unwrap().warning.is_some(), warned);
-        assert_eq!(world.calls.counts(), "AdminDeleteUser 1");
+        assert_eq!(world.calls.counts(), "AdminDeleteUser 1, AdminGetUser 1");
     }
     assert_eq!(world.stands(&id).await, None);
     assert_eq!(apply(&target, vec![vec![step(DEACTIVATE, "z", Some(&id))]]).await.words(), ["z: done"]);

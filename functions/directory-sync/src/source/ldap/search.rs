@@ -86,6 +86,17 @@ impl<'a> Search<'a> {
                 }
             }
         }
+        if self.snapshot.read() > 0
+            && let Some(enabled) = &self.settings.fields.enabled
+            && !enabled::is_rare(enabled)
+            && self.unseen.iter().any(|(_, name)| name == enabled)
+        {
+            // Everybody would count as enabled, and whoever was deactivated might log in again.
+            return Err(Failure::Told(
+                Step::Search(self.pages),
+                "no entry has the attribute that LDAP_FIELD_ENABLED names: is its name right, and may LDAP_BIND_USER_DN read it?",
+            ));
+        }
         let warnings = self.warnings();
         Ok(Read { snapshot: self.snapshot.prove(Proof::EndOfResults)?, warnings, requests: self.pages })
     }

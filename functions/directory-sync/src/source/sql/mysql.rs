@@ -12,6 +12,8 @@ use super::trouble::Trouble;
 use super::{SqlSettings, Statement, Stop, Taken, patiently, positions};
 
 const ISOLATION: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+/// A server's own limit would cut the answer short without a word.
+const UNLIMITED: &str = "SET SESSION sql_select_limit = 18446744073709551615";
 const START: &str = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
 
 /// Reads one statement's rows as they come. It is prepared before, as the server then takes one statement only, but run as a
@@ -24,7 +26,7 @@ pub(super) async fn read(
 ) -> Result<Taken, Stop> {
     let statement = Statement::new(settings, Quotes::Back);
     let mut connection = patiently(patience, Box::pin(options.connect())).await?;
-    for sql in [ISOLATION, START] {
+    for sql in [UNLIMITED, ISOLATION, START] {
         patiently(patience, Box::pin(sqlx::raw_sql(sql).execute(&mut connection))).await?;
     }
     let positions = patiently(patience, Box::pin(positions::<MySql>(&mut connection, &statement))).await?;

@@ -158,7 +158,15 @@ impl Work<'_> {
         let account = account(step)?;
         match step.what {
             What::Deactivate { .. } => self.gone_is_done(account, accounts.disable(account).await),
-            What::Delete => self.gone_is_done(account, accounts.delete(account).await),
+            What::Delete => {
+                // The list is some minutes old by now, and this cannot be undone.
+                let standing = accounts.read(account).await.map_err(trouble)?;
+                if standing.is_some_and(|listed| listed.account.enabled) {
+                    let reason = "somebody else activated the account meanwhile; it is left".into();
+                    return Err(Trouble::Step(Failure { conflict: false, account: None, reason }));
+                }
+                self.gone_is_done(account, accounts.delete(account).await)
+            }
             What::Complete => {
                 // The password comes after the groups, as a completion begins anew until the password is there; and before
                 // the rest, as an account that is not confirmed is refused some names.

@@ -9,6 +9,7 @@ use std::fmt;
 use crosswalk_accounts::{AccountError, AccountState, Accounts, Listed};
 use crosswalk_function_kit::Deadline;
 use crosswalk_runs::Traffic;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc;
 
 pub use settings::{CognitoSettings, SETTINGS};
@@ -16,6 +17,9 @@ pub use swap::{KeepIntent, SwapIntent, SwapSide};
 
 use super::{Bundle, Done, TargetError};
 use crate::{Account, Fields, Person};
+
+/// The most managed accounts that ListUsers may lack.
+const MOST_NOT_LISTED: usize = 5_000;
 
 /// A user pool.
 pub struct CognitoTarget {
@@ -61,6 +65,25 @@ impl CognitoTarget {
         }
         let listed = self.accounts.list(read).await.map_err(broke)?;
         Ok(listed.into_iter().map(|listed| self.account(listed)).collect())
+    }
+
+    /// Of these ids, which no list told of, the accounts that stand: ListUsers is eventually consistent, and may lack what was
+    /// made or changed a moment ago.
+    ///
+    /// # Errors
+    /// AdminGetUser fails, or so many are missing that rather the list is wrong.
+    pub async fn not_listed(&self, ids: &[&str]) -> Result<Vec<Account>, TargetError> {
+        if ids.len() > MOST_NOT_LISTED {
+            return Err(TargetError(format!(
+                "ListUsers of the user pool {} lacks {} of the managed accounts, which is more than chance: nothing was changed. \
+                 If they were deleted on purpose, give the pool a sync of its own (SYNC_NAME)",
+                self.id(),
+                ids.len()
+            )));
+        }
+        let found = stream::iter(ids).map(|id| self.accounts.read(id)).buffered(8).try_collect::<Vec<_>>();
+        let found = found.boxed().await.map_err(broke)?;
+        Ok(found.into_iter().flatten().map(|listed| self.account(listed)).collect())
     }
 
     fn account(&self, listed: Listed) -> Account {
