@@ -8,7 +8,7 @@ use crosswalk_function_kit::logs;
 use crosswalk_function_kit::metrics::Metrics;
 use crosswalk_function_kit::secrets::SecretSource;
 use crosswalk_function_kit::settings::{Environment, Reader, Setting, SettingsError, merged};
-use crosswalk_identity::System;
+use crosswalk_identity::{DEFAULT_SYSTEMS, System, Systems};
 use crosswalk_reconcile::Limit;
 use crosswalk_runs::place::{self, Kept};
 use jiff::SignedDuration;
@@ -64,6 +64,11 @@ const MAPPINGS: Setting = Setting::optional(
     "external ids to store as mappings: `system=attribute` or `system=column`, comma-separated, such as \
      `sharepoint=userPrincipalName`; needs CROSSWALK_TABLE",
 );
+const SYSTEMS: Setting = Setting::with_default(
+    "CROSSWALK_SYSTEMS",
+    DEFAULT_SYSTEMS,
+    "the systems that mappings may name, comma-separated; replaces the default list",
+);
 const DRY_RUN: Setting = Setting::with_default(
     "DRY_RUN",
     "false",
@@ -81,6 +86,7 @@ const OWN: &[Setting] = &[
     DELETE_HOURS,
     MAX_REMOVALS,
     MAPPINGS,
+    SYSTEMS,
     DRY_RUN,
 ];
 
@@ -317,13 +323,14 @@ fn policy(reader: &mut Reader<'_>) -> Option<Policy> {
 /// `system=attribute,…`
 fn mappings(reader: &mut Reader<'_>, environment: &Environment) -> Option<Vec<(System, String)>> {
     let given = reader.text(&MAPPINGS)?;
+    let systems = reader.parsed::<Systems>(&SYSTEMS)?;
     let mut mappings: Vec<(System, String)> = Vec::new();
     for pair in given.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
         let Some((system, name)) = pair.split_once('=').map(|(system, name)| (system.trim(), name.trim())) else {
             reader.problem(format!("{} must be `system=attribute`, comma-separated", MAPPINGS.name));
             continue;
         };
-        match System::parse(system) {
+        match systems.get(system) {
             Ok(_) if name.is_empty() => {
                 reader.problem(format!("{} names no attribute or column for {system}", MAPPINGS.name));
             }
@@ -331,7 +338,7 @@ fn mappings(reader: &mut Reader<'_>, environment: &Environment) -> Option<Vec<(S
                 reader.problem(format!("{} names {system} twice", MAPPINGS.name));
             }
             Ok(system) => mappings.push((system, name.to_owned())),
-            Err(refusal) => reader.problem(format!("{} names a system that does not do: {refusal}", MAPPINGS.name)),
+            Err(refusal) => reader.problem(format!("{}: {refusal}", MAPPINGS.name)),
         }
     }
     if environment.get("CROSSWALK_TABLE").is_none() {
@@ -402,7 +409,7 @@ mod tests {
             ("nemo", "system=attribute"),
             ("nemo=", "no attribute"),
             ("nemo=a,nemo=b", "twice"),
-            ("N E=a", "does not do"),
+            ("nowhere=a", "not known"),
         ] {
             let problem = problems(&with(given));
             assert!(problem.contains(told), "{given}: {problem}");

@@ -1,5 +1,6 @@
 //! One run: take the turn, read both sides, plan, pass the guard, apply, store mappings, end.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -8,7 +9,7 @@ use aws_config::SdkConfig;
 use crosswalk_function_kit::metrics::Unit;
 use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
-use crosswalk_reconcile::{Plan, guard};
+use crosswalk_reconcile::{Action, Plan, guard};
 use crosswalk_runs::files::FilesError;
 use crosswalk_runs::report::Row;
 use crosswalk_runs::{Begin, Held, Place, RunError, RunRecord, Traffic, Worked};
@@ -72,6 +73,9 @@ pub struct DryRun {
     pub plan: Plan<Step>,
     /// Who is not as the source wants them, and why.
     pub rows: Vec<Row>,
+    /// The e-mails of the accounts that the plan takes from their people, by the account's id: the plan itself does not tell
+    /// whose they are.
+    pub removed: HashMap<Box<str>, Box<str>>,
     /// How many managed people are absent from the source.
     pub absent: u64,
     /// What would stop the run: the guard, or another plan's hash.
@@ -218,7 +222,8 @@ impl Syncer {
         self.tell_traffic(&mut record, &target, loaded.source_requests);
         record.ended_at = Some(self.clock.now());
         let rows = tally.fill(&mut record, stopped.clone());
-        Ok(DryRun { record, plan: planned.plan, rows, absent: planned.absent, stopped })
+        let removed = removed(&planned.plan, &loaded.accounts);
+        Ok(DryRun { record, plan: planned.plan, rows, removed, absent: planned.absent, stopped })
     }
 
     fn begin(&self, request: &SyncRequest) -> RunRecord {
@@ -457,6 +462,14 @@ impl Syncer {
         let read = Traffic { requests: source_requests, ..Traffic::default() };
         record.traffic = [(source.to_owned(), read), (self.settings.target.word().to_owned(), target.traffic())].into();
     }
+}
+
+/// The e-mails of the accounts that are deactivated or deleted.
+fn removed(plan: &Plan<Step>, accounts: &[Account]) -> HashMap<Box<str>, Box<str>> {
+    let removing = plan.actions().iter().filter(|step| step.removes());
+    let ids: HashSet<&str> = removing.filter_map(|step| step.account.as_deref()).collect();
+    let of = accounts.iter().filter(|account| ids.contains(&*account.id));
+    of.filter_map(|account| Some((account.id.clone(), account.fields.email.clone()?))).collect()
 }
 
 /// Completes the swap that an earlier run left half done, if one did.

@@ -248,12 +248,16 @@ async fn one_kind_ends_before_the_next_begins() {
         let [update, disable, delete] = ["u", "d", "x"].map(|letter| format!("{letter}{at}@example.org"));
         let (update, disable, delete) =
             (world.account(&update, []).await, world.account(&disable, []).await, world.account(&delete, []).await);
+        // Only who may not log in is deleted.
+        let gone = step(DEACTIVATE, &format!("x{at}"), Some(&delete));
+        assert!(apply(&world.target(), vec![vec![gone]]).await.done[0].result.is_ok());
         bundles.push(vec![step(What::Delete, &format!("x{at}"), Some(&delete))]);
         bundles.push(vec![step(DEACTIVATE, &format!("d{at}"), Some(&disable))]);
         bundles.push(vec![create(&format!("c{at}"), &format!("c{at}@example.org"))]);
         let update = step(What::Update, &format!("u{at}"), Some(&update));
         bundles.push(vec![changing(update, [(Field::GivenName, "Una")])]);
     }
+    world.calls.order();
     let outcome = apply(&world.target(), bundles).await;
     assert_eq!(outcome.done.len(), 48);
     assert!(outcome.done.iter().all(|done| done.result.is_ok()));

@@ -53,7 +53,7 @@ pub(crate) async fn run(args: &SyncArgs, json: bool, environment: Environment) -
         if json {
             show::json(&summary::plan_as_json(&planned))?;
         } else {
-            show::say(&summary::plan(&planned))?;
+            show::say(&summary::plan(&planned, args.allow_removals))?;
         }
         let good = planned.stopped.is_none() && planned.record.state == RunState::Succeeded;
         return Ok(if good { Exit::Done } else { Exit::NotAll });

@@ -1,5 +1,7 @@
 //! What a sync would do, in words and tables.
 
+use std::collections::HashMap;
+
 use crosswalk_directory_sync::step::What;
 use crosswalk_directory_sync::{DryRun, Step};
 use crosswalk_mapping_api::wire;
@@ -10,13 +12,13 @@ use crate::ended::{Named, named, parts_table};
 use crate::show;
 
 /// The plan, whom it leaves out, and what the guard says.
-pub(super) fn plan(planned: &DryRun) -> String {
-    let DryRun { record, plan, rows, absent, stopped } = planned;
+pub(super) fn plan(planned: &DryRun, allow_removals: bool) -> String {
+    let DryRun { record, plan, rows, removed, absent, stopped } = planned;
     let mut parts =
         vec!["Dry run: nothing is changed, and nothing is written, not even a count of absence.\n".to_owned()];
     if !plan.is_empty() {
         // Each line for itself: a name may hold a line break.
-        let lines = plan.actions().iter().flat_map(lines);
+        let lines = plan.actions().iter().flat_map(|step| lines(step, removed));
         parts.push(lines.collect::<Vec<_>>().join("\n") + "\n");
     }
     parts.push(parts_table(record).to_string());
@@ -31,7 +33,13 @@ pub(super) fn plan(planned: &DryRun) -> String {
     }
     parts.push(format!("plan {}: {}", plan.hash(), steps(plan.actions())));
     parts.push(match stopped {
-        None => format!("guard: lets it pass; to apply just this plan: crosswalk sync --plan-hash {}", plan.hash()),
+        None => {
+            let allowed = if allow_removals { " --allow-removals" } else { "" };
+            format!(
+                "guard: lets it pass; to apply just these steps: crosswalk sync{allowed} --plan-hash {}",
+                plan.hash()
+            )
+        }
         Some(why) => format!("STOPPED, nothing would be changed: {}", show::plain(why)),
     });
     parts.join("\n")
@@ -39,18 +47,21 @@ pub(super) fn plan(planned: &DryRun) -> String {
 
 /// The same for programs.
 pub(super) fn plan_as_json(planned: &DryRun) -> Value {
-    let DryRun { record, plan, rows, absent, stopped } = planned;
+    let DryRun { record, plan, rows, removed, absent, stopped } = planned;
     json!({
         "plan": { "hash": plan.hash(), "steps": plan.actions() },
         "left_out": rows.iter().map(Named::from).collect::<Vec<_>>(),
+        "removed": removed,
         "absent": absent,
         "stopped": stopped,
         "record": wire::Run::from(record.clone()),
     })
 }
 
-fn lines(step: &Step) -> Vec<String> {
-    step.lines().iter().map(|line| show::plain(line)).collect()
+fn lines(step: &Step, removed: &HashMap<Box<str>, Box<str>>) -> Vec<String> {
+    let email = step.account.as_ref().and_then(|account| removed.get(account));
+    let whose = email.map(|email| show::plain(&format!("    of {email}")));
+    step.lines().iter().map(|line| show::plain(line)).chain(whose).collect()
 }
 
 /// `3 steps: 2 create, 1 deactivate`.
@@ -96,13 +107,12 @@ mod tests {
             outcome: Outcome::Rejected,
             reason: "it has no e-mail".into(),
         };
+        let gone = step(What::Deactivate { why: Why::Absent }, "9", Vec::new());
         DryRun {
             record,
-            plan: Plan::new(vec![
-                step(What::Deactivate { why: Why::Absent }, "9", Vec::new()),
-                step(What::Update, "1", vec![renamed]),
-            ]),
+            plan: Plan::new(vec![Step { account: Some("17".into()), ..gone }, step(What::Update, "1", vec![renamed])]),
             rows: vec![row],
+            removed: [("17".into(), "cy@example.org".into())].into(),
             absent: 1,
             stopped: stopped.map(Into::into),
         }
@@ -110,11 +120,12 @@ mod tests {
 
     #[test]
     fn a_plan_is_told_line_by_line() {
-        let told = plan(&dry_run(None));
+        let told = plan(&dry_run(None), false);
         for expected in [
             "update 1",
             "    username: ada => ada",
-            "deactivate 9 (absent)",
+            "deactivate 9 (absent), account 17",
+            "    of cy@example.org",
             "row 3",
             "it has no e-mail",
             "2 steps: 1 update, 1 deactivate",
@@ -124,7 +135,8 @@ mod tests {
             assert!(told.contains(expected), "{expected}: {told}");
         }
         assert!(!told.contains('\u{1b}'), "{told}");
-        assert!(plan(&dry_run(Some("too many"))).contains("STOPPED, nothing would be changed: too many"));
+        assert!(plan(&dry_run(None), true).contains("crosswalk sync --allow-removals --plan-hash "));
+        assert!(plan(&dry_run(Some("too many")), false).contains("STOPPED, nothing would be changed: too many"));
     }
 
     #[test]
