@@ -40,7 +40,7 @@ async fn usage_events_since_the_last_run_move_last_seen_forward() {
 
     // The next run asks from the last one's start on, an hour less; what was stored is not stored again.
     bed.forward(24);
-    bed.used(&[(6, 3, 1)]);
+    bed.used(&[(6, 3, 0)]);
     let record = bed.harvest_all().await;
     let since = bed.since();
     assert!(
@@ -49,7 +49,7 @@ async fn usage_events_since_the_last_run_move_last_seen_forward() {
     );
     let seen = record.parts["last_seen"];
     assert_eq!((seen.read, seen.updated), (1, 1));
-    assert_eq!(bed.last_seen("user3").await, Some(bed.hours_ago(1)));
+    assert_eq!(bed.last_seen("user3").await, Some(bed.hours_ago(0)));
     assert_eq!(bed.last_seen("user2").await, Some(start));
     let again = bed.harvest_all().await.parts["last_seen"];
     assert_eq!((again.read, again.unchanged), (1, 1));
