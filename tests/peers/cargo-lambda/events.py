@@ -215,18 +215,38 @@ def check_directory_sync():
     same("leg", synced("leg")["run"], run)
 
 
+def check_nemo_harvest():
+    """The stand-in NEMO: two users, and one who is inactive."""
+
+    def harvested(case):
+        return invoke("nemo-harvest", EVENTS / f"nemo-harvest.{case}.json")
+
+    def outcomes(run):
+        return {name: count for name, count in run["counts"].items() if count}
+
+    expected = {"read": 3, "created": 2, "skipped": 1}
+    planned = harvested("dry-run")["run"]
+    same("dry-run's outcomes", (outcomes(planned), planned["dry_run"]), (expected, True))
+    run = harvested("schedule")["run"]
+    same("schedule's outcomes and state", (outcomes(run), run["state"]), (expected, "succeeded"))
+    same("the same schedule's event again", harvested("schedule")["run"], run)
+
+
 CSV_EVENTS = ["key-with-spaces", "leave-admins", "mappings", "sqs", "test-event", "versioned"]
 EXPORT_EVENTS = ["dry-run", "max-users", "schedule"]
 SYNC_EVENTS = ["dry-run", "leg", "schedule"]
+HARVEST_EVENTS = ["dry-run", "schedule"]
 CASES = {
     "csv-import": CSV_EVENTS,
     "mapping-api": API_EVENTS,
     "people-export": EXPORT_EVENTS,
     "directory-sync": SYNC_EVENTS,
+    "nemo-harvest": HARVEST_EVENTS,
 }
 NAMES = [f"{function}.{case}.json" for function, cases in CASES.items() for case in cases]
 same("the events that this peer knows", sorted(NAMES), sorted(path.name for path in EVENTS.glob("*.json")))
 check_mapping_api(check_csv_import())
 check_people_export()
 check_directory_sync()
+check_nemo_harvest()
 print(f"cargo-lambda: all {len(NAMES)} events are answered as they should be")

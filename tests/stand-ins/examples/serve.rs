@@ -1,12 +1,13 @@
-//! Serves a stand-in Keycloak with a sample realm and a stand-in Glean, until it is killed:
+//! Serves a stand-in Keycloak with a sample realm, a stand-in Glean and a stand-in NEMO, until it is killed:
 //! `cargo run -p crosswalk-stand-ins --example serve [PEOPLE GROUPS MEMBERSHIPS]`. Prints the settings of the people export
-//! that lead to them, as a shell reads them, and then an empty line.
+//! and of the harvest that lead to them, as a shell reads them, and then an empty line.
 
 use std::io::Write as _;
 
 use anyhow::Context as _;
 use crosswalk_stand_ins::glean::GleanStandIn;
 use crosswalk_stand_ins::keycloak::{KeycloakStandIn, RealmSpec, UserSpec};
+use crosswalk_stand_ins::nemo::{self, NemoStandIn};
 
 fn main() -> anyhow::Result<()> {
     let numbers: Vec<usize> = std::env::args()
@@ -24,9 +25,14 @@ fn main() -> anyhow::Result<()> {
         .user(UserSpec::new("printer"));
     let keycloak = KeycloakStandIn::start(realm)?;
     let glean = GleanStandIn::start("stand-in-token")?;
+    let nemo = NemoStandIn::start(vec![
+        nemo::UserSpec::new(901, "ines").email("ines@example.org"),
+        nemo::UserSpec::new(902, "omar").email("omar@example.org"),
+        nemo::UserSpec::new(903, "petra").email("petra@example.org").inactive(),
+    ])?;
 
     let mut out = std::io::stdout().lock();
-    for (name, value) in keycloak.settings().into_iter().chain(glean.settings()) {
+    for (name, value) in keycloak.settings().into_iter().chain(glean.settings()).chain(nemo.settings()) {
         writeln!(out, "export {name}={value}")?;
     }
     writeln!(out)?;
