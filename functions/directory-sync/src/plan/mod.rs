@@ -1,6 +1,6 @@
 //! What differs between the people of the source and the accounts of the target, as steps. Nothing here does I/O.
 //!
-//! [`matching`] finds each person's account, [`absence`] judges who is gone, [`names`] sees to e-mails and usernames that
+//! `matching` finds each person's account, `absence` judges who is gone, `names` sees to e-mails and usernames that
 //! pass from one account to another. What is done about each difference:
 //!
 //! | person | account | |
