@@ -25,15 +25,7 @@ impl RunTraffic {
         targets
             .into_iter()
             .filter(|(_, counter)| counter.requests() > 0)
-            .map(|(target, counter)| {
-                let traffic = Traffic {
-                    requests: counter.requests(),
-                    retries: counter.retries(),
-                    bytes_sent: counter.bytes_sent(),
-                    bytes_received: None,
-                };
-                (target.to_owned(), traffic)
-            })
+            .map(|(target, counter)| (target.to_owned(), counter.into()))
             .collect()
     }
 }

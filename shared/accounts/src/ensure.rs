@@ -9,13 +9,13 @@ use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
 use aws_sdk_cognitoidentityprovider::error::SdkError;
 use aws_sdk_cognitoidentityprovider::types::{DeliveryMediumType, MessageActionType};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use crosswalk_function_kit::traffic::Counter;
 use crosswalk_function_kit::{Clock, Entropy, aws};
 use crosswalk_identity::Email;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
 use crate::attributes::Attributes;
-use crate::calls::Counters;
 use crate::errors::{AccountError, CREATE_USER, SET_PASSWORD, failure};
 use crate::find::{Account, AccountState, LONGEST_USERNAME, too_long};
 use crate::one_at_a_time::OneAtATime;
@@ -50,7 +50,7 @@ pub(crate) struct Shared {
     pub(crate) paces: Paces,
     pub(crate) pool: PoolCheck,
     pub(crate) making: OneAtATime,
-    pub(crate) counters: Counters,
+    pub(crate) counter: Counter,
     clock: Clock,
     entropy: Entropy,
 }
@@ -67,8 +67,8 @@ impl Accounts {
     /// Over a pool; nothing is called yet. The client's own retries are turned off: each attempt takes its place in the
     /// pace.
     pub fn new(client: &Client, settings: AccountsSettings, clock: Clock, entropy: Entropy) -> Self {
-        let counters = Counters::default();
-        let config = client.config().to_builder().retry_config(RetryConfig::disabled()).interceptor(counters.clone());
+        let counter = Counter::default();
+        let config = client.config().to_builder().retry_config(RetryConfig::disabled()).interceptor(counter.clone());
         Self(Arc::new(Shared {
             client: Client::from_conf(config.build()),
             paces: settings.paces(),
@@ -76,7 +76,7 @@ impl Accounts {
             settings,
             pool: PoolCheck::default(),
             making: OneAtATime::default(),
-            counters,
+            counter,
             clock,
             entropy,
         }))

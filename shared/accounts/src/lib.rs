@@ -20,7 +20,6 @@ mod quota;
 mod scripted;
 
 pub use attributes::{Attributes, Listed};
-pub use calls::Traffic;
 pub use ensure::{Accounts, Ensured, Planned};
 pub use errors::AccountError;
 pub use find::{Account, AccountState};

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use crosswalk_function_kit::traffic::Counter;
 use crosswalk_identity::times;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -112,6 +113,18 @@ pub struct Traffic {
     /// Bytes of the answers' bodies; absent where the client library does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_received: Option<u64>,
+}
+
+/// What was counted; of the answers an SDK tells no sizes.
+impl From<&Counter> for Traffic {
+    fn from(counter: &Counter) -> Self {
+        Self {
+            requests: counter.requests(),
+            retries: counter.retries(),
+            bytes_sent: counter.bytes_sent(),
+            bytes_received: None,
+        }
+    }
 }
 
 impl RunRecord {

@@ -1,7 +1,6 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::Traffic;
 use crate::scripted::{Answer, answers, email_pool, error, error_saying, ok};
 
 fn zoe() -> Attributes {
@@ -73,9 +72,9 @@ async fn one_that_was_made_meanwhile_is_another_s_but_our_own_whose_answer_was_l
             ("AdminGetUser", found("own-id", status, attributes)),
         ]);
         assert_eq!(accounts.create(&zoe(), false).await, Ok(expected), "{status}");
-        let Traffic { requests, retries, bytes_sent } = accounts.traffic();
-        assert_eq!((requests, retries), (4, 1));
-        assert!(bytes_sent > 500, "{bytes_sent}");
+        let sent = accounts.counter();
+        assert_eq!((sent.requests(), sent.retries()), (4, 1));
+        assert!(sent.bytes_sent() > 500, "{sent:?}");
     }
 }
 

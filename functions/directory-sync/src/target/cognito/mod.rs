@@ -26,15 +26,12 @@ pub struct CognitoTarget {
     accounts: Accounts,
     settings: CognitoSettings,
     keep_intent: Option<KeepIntent>,
-    /// The calls of others on the same [`Accounts`], before this.
-    before: crosswalk_accounts::Traffic,
 }
 
 impl CognitoTarget {
     /// Nothing is called yet. Swaps are not kept, unless [`Self::keeping`] follows.
     pub fn new(accounts: Accounts, settings: CognitoSettings) -> Self {
-        let before = accounts.traffic();
-        Self { accounts, settings, keep_intent: None, before }
+        Self { accounts, settings, keep_intent: None }
     }
 
     /// Where the intent of a swap is kept while it is under way, so that a run which ends half way through one is
@@ -118,15 +115,9 @@ impl CognitoTarget {
         apply::apply(self, bundles, deadline, done).await
     }
 
-    /// The calls so far.
+    /// The calls so far, of all that the [`Accounts`] are used for.
     pub fn traffic(&self) -> Traffic {
-        let now = self.accounts.traffic();
-        Traffic {
-            requests: now.requests - self.before.requests,
-            retries: now.retries - self.before.retries,
-            bytes_sent: now.bytes_sent - self.before.bytes_sent,
-            bytes_received: None,
-        }
+        self.accounts.counter().into()
     }
 }
 
