@@ -15,7 +15,7 @@ use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_people_export::glean::Mode;
-use crosswalk_people_export::{ExportRequest, ExportSettings, Exported, Exporter};
+use crosswalk_people_export::{ExportRequest, ExportSettings, Exporter, Ran};
 use crosswalk_runs::Place;
 use crosswalk_runs::{RunRecord, RunState};
 use crosswalk_stand_ins::glean::{Fault, Faults, GleanStandIn, On, Rule};
@@ -197,8 +197,8 @@ async fn export(environment: &Environment, mode: Mode, allow_removals: bool) -> 
         ExportRequest { run_id, delivery: "test".to_owned(), mode: Some(mode), max_users: None, allow_removals };
     let exporter = Exporter::new(settings, place, Secrets::new(&config), clock, entropy);
     match exporter.export(&request, Deadline::NONE, &|_| {}).await.unwrap() {
-        Exported::Ended(record) => record,
-        Exported::Busy { run, .. } => panic!("{run} has the turn"),
+        Ran::Ended(record) => record,
+        Ran::Busy { run, .. } => panic!("{run} has the turn"),
     }
 }
 

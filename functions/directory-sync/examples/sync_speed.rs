@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use crosswalk_directory_sync::event::WAY;
-use crosswalk_directory_sync::{SyncRequest, SyncSettings, Synced, Syncer};
+use crosswalk_directory_sync::{Ran, SyncRequest, SyncSettings, Syncer};
 use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
@@ -104,7 +104,7 @@ async fn run() -> Result<Run> {
         plan_hash: None,
     };
     let syncer = Syncer::new(settings, place, config, secrets, clock, entropy);
-    let Synced::Ended(record) = syncer.sync(&request, Deadline::NONE, &|_| {}).boxed().await? else {
+    let Ran::Ended(record) = syncer.sync(&request, Deadline::NONE, &|_| {}).boxed().await? else {
         bail!("another run is at it");
     };
     let seconds = begun.elapsed().as_secs_f64();

@@ -3,12 +3,12 @@
 use anyhow::{Context as _, anyhow, bail};
 use async_trait::async_trait;
 use crosswalk_function_kit::{Deadline, Entropy, aws};
-use crosswalk_runs::{RunRecord, RunState};
+use crosswalk_runs::{Ran, RunRecord, RunState};
 use serde_json::{Value, json};
 
 use crate::apply::LAST;
 use crate::event::{Event, next_leg};
-use crate::sync::{SyncRequest, Synced, Syncer};
+use crate::sync::{SyncRequest, Syncer};
 
 /// Starts the function again, asynchronously.
 #[async_trait]
@@ -76,20 +76,20 @@ pub async fn handle(
         }));
     }
     match syncer.sync(&request, deadline, &|_| {}).await? {
-        Synced::Ended(record) if record.state == RunState::Failed => {
+        Ran::Ended(record) if record.state == RunState::Failed => {
             let reason = record.reasons.first().map_or("for a reason that is not known", |first| &first.reason);
             bail!("the run {} failed: {reason}", record.id)
         }
-        Synced::Ended(record) => {
+        Ran::Ended(record) => {
             if record.continues {
                 go_on(&request, &record, again).await?;
             }
             Ok(json!({ "run": record }))
         }
-        Synced::Busy { run, until: Some(until) } => {
+        Ran::Busy { run, until: Some(until) } => {
             bail!("the run {run} of this sync is under way (its lease holds until {until})")
         }
-        Synced::Busy { run, until: None } => bail!("the run {run} of this sync is under way"),
+        Ran::Busy { run, until: None } => bail!("the run {run} of this sync is under way"),
     }
 }
 

@@ -14,6 +14,7 @@ pub mod event;
 pub mod handler;
 pub mod keeping;
 mod mappings;
+mod name_hash;
 mod noting;
 mod outcome;
 pub mod people;
@@ -27,8 +28,9 @@ mod sync;
 pub mod target;
 
 pub use account::{Account, Field, Fields};
+pub use crosswalk_runs::Ran;
 pub use entry::Entry;
 pub use person::Person;
 pub use settings::{MappingSettings, SyncSettings, TargetSettings, settings};
 pub use step::Step;
-pub use sync::{DryRun, SyncError, SyncRequest, Synced, Syncer, Watched};
+pub use sync::{DryRun, SyncError, SyncRequest, Syncer, Watched};

@@ -46,7 +46,7 @@ impl Tally {
             let id = left.key.clone().unwrap_or_default();
             tally.rows.push(Row { kind: "person", id, name: left.name.to_string(), outcome: left.outcome, reason });
         }
-        (0..unchanged).for_each(|_| tally.people.add(Outcome::Unchanged));
+        tally.people.add_many(Outcome::Unchanged, unchanged);
         tally
     }
 

@@ -6,11 +6,11 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::hash::Hash;
 
 use crosswalk_identity::Email;
 use crosswalk_reconcile::{Complete, Fingerprint, Outcome, Snapshot};
 
+use crate::name_hash::name_hash;
 use crate::{Entry, Person};
 
 /// What the source told, judged.
@@ -91,7 +91,8 @@ pub fn judge(snapshot: Snapshot<Complete, Entry>, rules: &Rules<'_>) -> Result<P
     Ok(judged)
 }
 
-/// Which keys, e-mails and usernames more than one entry has.
+/// Which keys, e-mails and usernames more than one entry has. What collides by accident is reported and left alone, which
+/// does no harm.
 struct Twice {
     keys: HashSet<u64>,
     emails: HashSet<u64>,
@@ -101,20 +102,20 @@ struct Twice {
 impl Twice {
     fn of(entries: &[Entry]) -> Self {
         Self {
-            keys: repeated(entries.iter().filter_map(|entry| entry.key.as_deref().map(hash))),
+            keys: repeated(entries.iter().filter_map(|entry| entry.key.as_deref().map(name_hash))),
             emails: repeated(entries.iter().flat_map(|entry| {
-                let own: HashSet<_> = entry.emails.iter().map(|email| hash(&*email.to_lowercase())).collect();
+                let own: HashSet<_> = entry.emails.iter().map(|email| name_hash(&email.to_lowercase())).collect();
                 own
             })),
             usernames: repeated(
-                entries.iter().filter_map(|entry| Some(hash(&*entry.username.as_ref()?.to_lowercase()))),
+                entries.iter().filter_map(|entry| Some(name_hash(&entry.username.as_ref()?.to_lowercase()))),
             ),
         }
     }
 
     fn problem(&self, entry: &Entry) -> Option<Cow<'static, str>> {
-        let has = |set: &HashSet<u64>, text: &str| set.contains(&hash(&*text.to_lowercase()));
-        let reason = if entry.key.as_deref().is_some_and(|key| self.keys.contains(&hash(key))) {
+        let has = |set: &HashSet<u64>, text: &str| set.contains(&name_hash(&text.to_lowercase()));
+        let reason = if entry.key.as_deref().is_some_and(|key| self.keys.contains(&name_hash(key))) {
             "another entry has the same key; give each a key of its own"
         } else if entry.emails.iter().any(|email| has(&self.emails, email)) {
             "another entry has the same e-mail; leave it to one of them"
@@ -125,14 +126,6 @@ impl Twice {
         };
         Some(reason.into())
     }
-}
-
-/// Compact: what collides by accident, once in many billions, is reported and left alone, which does no harm.
-fn hash(text: &(impl Hash + ?Sized)) -> u64 {
-    use std::hash::{DefaultHasher, Hasher};
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
 }
 
 fn repeated(hashes: impl Iterator<Item = u64>) -> HashSet<u64> {

@@ -12,9 +12,8 @@ use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_reconcile::{Action, Plan, guard};
 use crosswalk_runs::files::FilesError;
 use crosswalk_runs::report::Row;
-use crosswalk_runs::{Begin, Held, Place, RunError, RunRecord, Traffic, Worked};
+use crosswalk_runs::{Held, Place, Ran, RunError, RunRecord, Traffic, Worked};
 use futures::{FutureExt, TryFutureExt};
-use jiff::Timestamp;
 
 use crate::apply::{Apply, LAST, Reached};
 use crate::event::{MOST_LEGS, WAY};
@@ -47,21 +46,6 @@ pub struct SyncRequest {
     pub allow_removals: bool,
     /// Apply no other plan than the one with this hash.
     pub plan_hash: Option<String>,
-}
-
-/// What came of it.
-#[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "there is one a run")]
-pub enum Synced {
-    /// The run, or this leg of it, has ended, with or without success; or it had succeeded before.
-    Ended(RunRecord),
-    /// Another run of this sync is at it.
-    Busy {
-        /// The run.
-        run: String,
-        /// When its lease lapses unless it is renewed; none where a process holds a lock.
-        until: Option<Timestamp>,
-    },
 }
 
 /// What a run would do.
@@ -141,7 +125,6 @@ struct Loaded {
     accounts: Vec<Account>,
     state: State,
     others: Others,
-    is_first: bool,
     warnings: Vec<String>,
     source_requests: u64,
 }
@@ -173,14 +156,13 @@ impl Syncer {
     /// Syncs once. `watch` is told how far it is.
     ///
     /// # Errors
-    /// What may pass: a repeat goes on. What will not is [`Synced::Ended`] with state failed.
-    pub async fn sync(&self, request: &SyncRequest, deadline: Deadline, watch: Watch<'_>) -> Result<Synced, SyncError> {
+    /// What may pass: a repeat goes on. What will not is [`Ran::Ended`] with state failed.
+    pub async fn sync(&self, request: &SyncRequest, deadline: Deadline, watch: Watch<'_>) -> Result<Ran, SyncError> {
         let record = self.begin(request);
         let turn = format!("{WAY}#{}", self.settings.name);
-        let held = match self.place.ledger.begin(&record, &turn, &request.delivery).await? {
-            Begin::Ours(held) => held,
-            Begin::Ended(record) => return Ok(Synced::Ended(record)),
-            Begin::Busy { run, until } => return Ok(Synced::Busy { run, until }),
+        let held = match self.place.take(&record, &turn, &request.delivery).await? {
+            Ok(held) => held,
+            Err(ran) => return Ok(ran),
         };
         tracing::info!(run = held.record().id, leg = request.leg, "the sync begins");
         // Boxed: a future of this depth is more than a caller's own future should hold.
@@ -190,7 +172,7 @@ impl Syncer {
             self.settings.metrics.tell(self.clock.now(), None, &[("GuardStops", Unit::Count, stops)]);
             worked
         });
-        Ok(Synced::Ended(self.place.close(held, worked, &self.settings.metrics).await?))
+        Ok(Ran::Ended(self.place.close(held, worked, &self.settings.metrics).await?))
     }
 
     /// Reads everything and plans; writes nothing anywhere, not even a count of absence, and takes no turn.
@@ -271,7 +253,6 @@ impl Syncer {
         watch: Watch<'_>,
     ) -> Result<Loaded, String> {
         let state = file.load().await.map_err(|error| error.to_string())?;
-        let is_first = state.is_none();
         let state = state.unwrap_or_else(|| State { target: target.id(), ..State::default() });
         if state.target != target.id() {
             return Err(format!(
@@ -311,15 +292,7 @@ impl Syncer {
         };
         let (read, accounts) = futures::future::try_join(source.boxed(), standing.boxed()).await?;
         let people = people::judge(read.snapshot, &self.rules()).map_err(|error| error.to_string())?;
-        Ok(Loaded {
-            people,
-            accounts,
-            state,
-            others,
-            is_first,
-            warnings: read.warnings,
-            source_requests: read.requests,
-        })
+        Ok(Loaded { people, accounts, state, others, warnings: read.warnings, source_requests: read.requests })
     }
 
     fn plan(&self, target: &Target, loaded: &Loaded, run: &str) -> Planned {
@@ -347,7 +320,7 @@ impl Syncer {
             return None;
         }
         // A first run, and the one after a first that broke off, knows of no earlier one: the accounts that it takes over stand for it.
-        let known = if loaded.is_first || loaded.state.known == 0 { planned.active } else { loaded.state.known };
+        let known = if loaded.state.known == 0 { planned.active } else { loaded.state.known };
         let reactivated = planned.plan.actions().iter().filter(|step| step.active == Some(true)).count() as u64;
         if reactivated > self.settings.max_removals.of(known) {
             let reason = format!(
@@ -404,8 +377,7 @@ impl Syncer {
         let mapped = self.mappings().map(|mappings| (mappings, people.people));
         let Planned { plan, next: mut state, prints, .. } = planned;
         let apply = Apply { target: &target, held, file: &mut file, watch };
-        let Reached { broke, all } = apply.run(plan, prints, &mut state, &mut tally, deadline).boxed().await?;
-        let mut all = all;
+        let Reached { broke, mut all } = apply.run(plan, prints, &mut state, &mut tally, deadline).boxed().await?;
         if broke.is_none()
             && all
             && let Some((mappings, people)) = mapped

@@ -78,7 +78,7 @@ impl Apply<'_> {
         for steps in sightings.chunks(TOGETHER) {
             if self.deadline.is_near(LAST) {
                 reached = Reached { all: false, all_seen: false };
-                Tally::add(tally.seen.get_or_insert_default(), Outcome::Skipped, steps.len() as u64);
+                tally.seen.get_or_insert_default().add_many(Outcome::Skipped, steps.len() as u64);
                 continue;
             }
             reached.all_seen &= self.see(steps, state, tally).await;

@@ -2,12 +2,12 @@
 
 use anyhow::{Context as _, anyhow, bail};
 use crosswalk_function_kit::{Deadline, Entropy};
-use crosswalk_runs::RunState;
+use crosswalk_runs::{Ran, RunState};
 use serde_json::{Value, json};
 
 use crate::apply::LAST;
 use crate::event::Event;
-use crate::harvest::{Harvested, Harvester};
+use crate::harvest::Harvester;
 
 /// Handles an event: a schedule's, or one by hand. The answer is the run's record; a dry run's holds beside it how many
 /// steps the plan has.
@@ -28,17 +28,17 @@ pub async fn handle(
         return Ok(json!({ "run": planned.record, "steps": planned.plan.actions().len() }));
     }
     match harvester.harvest(&request, deadline, &|_| {}).await? {
-        Harvested::Ended(record) if record.state == RunState::Failed => {
+        Ran::Ended(record) if record.state == RunState::Failed => {
             let reason = record.reasons.first().map_or("for a reason that is not known", |first| &first.reason);
             bail!("the run {} failed: {reason}", record.id)
         }
-        Harvested::Ended(record) if record.continues => {
+        Ran::Ended(record) if record.continues => {
             bail!("the time of the run {} was up before all was stored; a repeat, or the next run, goes on", record.id)
         }
-        Harvested::Ended(record) => Ok(json!({ "run": record })),
-        Harvested::Busy { run, until: Some(until) } => {
+        Ran::Ended(record) => Ok(json!({ "run": record })),
+        Ran::Busy { run, until: Some(until) } => {
             bail!("the run {run} of this harvest is under way (its lease holds until {until})")
         }
-        Harvested::Busy { run, until: None } => bail!("the run {run} of this harvest is under way"),
+        Ran::Busy { run, until: None } => bail!("the run {run} of this harvest is under way"),
     }
 }

@@ -11,7 +11,7 @@ use crosswalk_people::People;
 use crosswalk_reconcile::{Outcome, Plan};
 use crosswalk_runs::files::FilesError;
 use crosswalk_runs::report::Row;
-use crosswalk_runs::{Begin, Held, Place, RunError, RunRecord, Traffic, Worked};
+use crosswalk_runs::{Held, Place, Ran, RunError, RunRecord, Traffic, Worked};
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
@@ -35,21 +35,6 @@ pub struct HarvestRequest {
     pub run_id: String,
     /// What started it: `schedule`, `invocation`, `crosswalk harvest`.
     pub delivery: String,
-}
-
-/// What came of it.
-#[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "there is one a run")]
-pub enum Harvested {
-    /// The run has ended, with or without success; or it had succeeded before.
-    Ended(RunRecord),
-    /// Another run of this system's harvest is at it.
-    Busy {
-        /// The run.
-        run: String,
-        /// When its lease lapses unless it is renewed; none where a process holds a lock.
-        until: Option<Timestamp>,
-    },
 }
 
 /// What a run would do.
@@ -146,25 +131,24 @@ impl Harvester {
     /// Harvests once. `watch` is told how far it is.
     ///
     /// # Errors
-    /// What may pass: a repeat goes on. What will not is [`Harvested::Ended`] with state failed.
+    /// What may pass: a repeat goes on. What will not is [`Ran::Ended`] with state failed.
     pub async fn harvest(
         &self,
         request: &HarvestRequest,
         deadline: Deadline,
         watch: Watch<'_>,
-    ) -> Result<Harvested, HarvestError> {
+    ) -> Result<Ran, HarvestError> {
         let record = self.begin(request);
         // A turn a system: several NEMOs are harvested side by side.
         let turn = format!("{WAY}#{}", self.settings.system);
-        let held = match self.place.ledger.begin(&record, &turn, &request.delivery).await? {
-            Begin::Ours(held) => held,
-            Begin::Ended(record) => return Ok(Harvested::Ended(record)),
-            Begin::Busy { run, until } => return Ok(Harvested::Busy { run, until }),
+        let held = match self.place.take(&record, &turn, &request.delivery).await? {
+            Ok(held) => held,
+            Err(ran) => return Ok(ran),
         };
         tracing::info!(run = held.record().id, system = %self.settings.system, "the harvest begins");
         // Boxed: a future of this depth is more than a caller's own future should hold.
         let worked = held.unless_lost(self.work(deadline, &held, watch).boxed()).await;
-        Ok(Harvested::Ended(self.place.close(held, worked, &self.settings.metrics).await?))
+        Ok(Ran::Ended(self.place.close(held, worked, &self.settings.metrics).await?))
     }
 
     /// Reads everything and plans; writes nothing anywhere, and takes no turn.
@@ -246,11 +230,11 @@ impl Harvester {
         let mut tally = Tally::default();
         warnings.iter().for_each(|warning| tally.warnings.add(warning));
         std::mem::take(&mut planned.left).into_iter().for_each(|left| tally.left(left));
-        Tally::add(&mut tally.mappings, Outcome::Unchanged, planned.unchanged.len() as u64);
+        tally.mappings.add_many(Outcome::Unchanged, planned.unchanged.len() as u64);
         if latest.is_some() {
             let seen = tally.seen.get_or_insert_default();
-            Tally::add(seen, Outcome::Unchanged, planned.seen_before);
-            Tally::add(seen, Outcome::Skipped, planned.seen_unknown);
+            seen.add_many(Outcome::Unchanged, planned.seen_before);
+            seen.add_many(Outcome::Skipped, planned.seen_unknown);
         }
         ((planned, state), tally)
     }

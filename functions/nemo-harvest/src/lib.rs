@@ -20,6 +20,7 @@ pub mod plan;
 mod settings;
 pub mod state;
 
-pub use harvest::{DryRun, HarvestError, HarvestRequest, Harvested, Harvester, Watched};
+pub use crosswalk_runs::Ran;
+pub use harvest::{DryRun, HarvestError, HarvestRequest, Harvester, Watched};
 pub use plan::Step;
 pub use settings::{HarvestSettings, settings};

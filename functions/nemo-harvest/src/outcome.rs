@@ -21,11 +21,6 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// So many users, or people seen, ended so.
-    pub(crate) fn add(counts: &mut Counts, outcome: Outcome, times: u64) {
-        (0..times).for_each(|_| counts.add(outcome));
-    }
-
     /// A user whose mapping is not stored.
     pub(crate) fn left(&mut self, left: Left) {
         let Left { id, name, outcome, reason, detail } = left;
@@ -128,14 +123,14 @@ mod tests {
     #[test]
     fn a_run_that_goes_on_counts_what_it_did_before() {
         let mut tally = Tally::default();
-        Tally::add(&mut tally.mappings, Outcome::Created, 2);
+        tally.mappings.add_many(Outcome::Created, 2);
         tally.not_reached(left(9, Outcome::Skipped));
         let mut first = record();
         tally.fill(&mut first);
         assert_eq!(first.state, RunState::Partly);
 
         let mut tally = Tally::default();
-        Tally::add(&mut tally.mappings, Outcome::Unchanged, 2);
+        tally.mappings.add_many(Outcome::Unchanged, 2);
         tally.mappings.add(Outcome::Verified);
         tally.go_on_from(&first);
         let mappings = tally.mappings;

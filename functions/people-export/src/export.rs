@@ -6,9 +6,8 @@ use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_reconcile::{Plan, Tripped, guard};
 use crosswalk_runs::files::FilesError;
 use crosswalk_runs::report::Row;
-use crosswalk_runs::{Begin, Counts, Held, Place, Progress, ReasonCount, RunError, RunRecord, RunState, Worked};
+use crosswalk_runs::{Counts, Held, Place, Progress, Ran, ReasonCount, RunError, RunRecord, RunState, Worked};
 use futures::FutureExt;
-use jiff::Timestamp;
 
 use crate::ExportSettings;
 use crate::apply::{Applied, Apply, LAST};
@@ -33,21 +32,6 @@ pub struct ExportRequest {
     pub max_users: Option<usize>,
     /// Let a plan through that deletes more than the guard allows.
     pub allow_removals: bool,
-}
-
-/// What came of it.
-#[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "there is one a run")]
-pub enum Exported {
-    /// The run has ended, with or without success; or it had succeeded before.
-    Ended(RunRecord),
-    /// Another run is at it: Glean takes one upload at a time.
-    Busy {
-        /// The run.
-        run: String,
-        /// When its lease lapses unless it is renewed; none where a process holds a lock.
-        until: Option<Timestamp>,
-    },
 }
 
 /// What a run would do.
@@ -135,14 +119,14 @@ impl Exporter {
     /// Exports once. `watch` is told how far it is.
     ///
     /// # Errors
-    /// What may pass: a repeat goes on. What will not is [`Exported::Ended`] with state failed, but for what was refused
+    /// What may pass: a repeat goes on. What will not is [`Ran::Ended`] with state failed, but for what was refused
     /// before the run began.
     pub async fn export(
         &self,
         request: &ExportRequest,
         deadline: Deadline,
         watch: Watch<'_>,
-    ) -> Result<Exported, ExportError> {
+    ) -> Result<Ran, ExportError> {
         let scope = self.scope(request)?;
         if scope.mode == Mode::Bulk && scope.only.is_some() {
             return Err(ExportError::Refused(
@@ -154,10 +138,9 @@ impl Exporter {
         let clients = self.clients(deadline)?;
         let record = self.begin(request, &clients);
         let turn = format!("{WAY}#{}", state::target_id(&self.settings.glean.api_url));
-        let held = match self.place.ledger.begin(&record, &turn, &request.delivery).await? {
-            Begin::Ours(held) => held,
-            Begin::Ended(record) => return Ok(Exported::Ended(record)),
-            Begin::Busy { run, until } => return Ok(Exported::Busy { run, until }),
+        let held = match self.place.take(&record, &turn, &request.delivery).await? {
+            Ok(held) => held,
+            Err(ran) => return Ok(ran),
         };
         tracing::info!(run = held.record().id, mode = %scope.mode, "the export begins");
         // Boxed: a future of this depth is more than a caller's own future should hold.
@@ -167,7 +150,7 @@ impl Exporter {
             self.settings.metrics.tell(self.clock.now(), None, &[("GuardStops", Unit::Count, stops)]);
             worked
         });
-        Ok(Exported::Ended(self.place.close(held, worked, &self.settings.metrics).await?))
+        Ok(Ran::Ended(self.place.close(held, worked, &self.settings.metrics).await?))
     }
 
     /// Reads everything and plans; writes nothing anywhere, and takes no turn.

@@ -2,12 +2,12 @@
 
 use anyhow::{Context as _, anyhow, bail};
 use crosswalk_function_kit::{Deadline, Entropy};
-use crosswalk_runs::RunState;
+use crosswalk_runs::{Ran, RunState};
 use serde_json::{Value, json};
 
 use crate::apply::LAST;
 use crate::event::Event;
-use crate::export::{Exported, Exporter};
+use crate::export::Exporter;
 
 /// Handles an event: a schedule's, or one by hand. The answer is the run's record; a dry run's holds beside it how many
 /// steps the plan has, and why the guard would stop it.
@@ -27,15 +27,15 @@ pub async fn handle(exporter: &Exporter, event: Value, entropy: &Entropy, deadli
         }));
     }
     match exporter.export(&request, deadline, &|_| {}).await? {
-        Exported::Ended(record) if record.state == RunState::Failed => {
+        Ran::Ended(record) if record.state == RunState::Failed => {
             let reason = record.reasons.first().map_or("for a reason that is not known", |first| &first.reason);
             bail!("the run {} failed: {reason}", record.id)
         }
-        Exported::Ended(record) => Ok(json!({ "run": record })),
-        Exported::Busy { run, until: Some(until) } => {
+        Ran::Ended(record) => Ok(json!({ "run": record })),
+        Ran::Busy { run, until: Some(until) } => {
             bail!("the run {run} is under way (its lease holds until {until}), and Glean takes one upload at a time")
         }
-        Exported::Busy { run, until: None } => {
+        Ran::Busy { run, until: None } => {
             bail!("the run {run} is under way, and Glean takes one upload at a time")
         }
     }

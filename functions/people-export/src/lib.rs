@@ -19,5 +19,6 @@ pub mod realm;
 mod settings;
 pub mod state;
 
-pub use export::{DryRun, ExportError, ExportRequest, Exported, Exporter, Watched};
+pub use crosswalk_runs::Ran;
+pub use export::{DryRun, ExportError, ExportRequest, Exporter, Watched};
 pub use settings::{ExportSettings, settings};

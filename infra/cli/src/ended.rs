@@ -141,6 +141,21 @@ fn number(count: u64) -> String {
     if count == 0 { "–".to_owned() } else { HumanCount(count).to_string() }
 }
 
+/// `3 steps: 2 create, 1 delete`: how many steps have each of these words.
+pub(crate) fn steps<A>(steps: &[A], words: &[&'static str], word: impl Fn(&A) -> &'static str) -> String {
+    let counted: Vec<String> = words
+        .iter()
+        .map(|named| (named, steps.iter().filter(|step| word(step) == *named).count()))
+        .filter(|(_, count)| *count > 0)
+        .map(|(named, count)| format!("{} {named}", HumanCount(count as u64)))
+        .collect();
+    match steps.len() {
+        0 => "nothing to do".to_owned(),
+        1 => format!("1 step: {}", counted.join(", ")),
+        all => format!("{} steps: {}", HumanCount(all as u64), counted.join(", ")),
+    }
+}
+
 /// The first of them, and how many more there are.
 pub(crate) fn named(all: &[Named]) -> String {
     let rows =

@@ -10,6 +10,7 @@ pub mod args;
 mod commands;
 mod ended;
 mod kept;
+mod progress;
 mod show;
 mod stack;
 mod stop;

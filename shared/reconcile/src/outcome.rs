@@ -99,6 +99,11 @@ pub struct Counts {
 impl Counts {
     /// Counts one observed outcome.
     pub fn add(&mut self, outcome: Outcome) {
+        self.add_many(outcome, 1);
+    }
+
+    /// Counts an outcome that was observed so many times.
+    pub fn add_many(&mut self, outcome: Outcome, times: u64) {
         let count = match outcome {
             Outcome::Created => &mut self.created,
             Outcome::Updated => &mut self.updated,
@@ -109,8 +114,8 @@ impl Counts {
             Outcome::Failed => &mut self.failed,
             Outcome::Skipped => &mut self.skipped,
         };
-        *count += 1;
-        self.read += 1;
+        *count += times;
+        self.read += times;
     }
 
     /// The rows of one outcome.

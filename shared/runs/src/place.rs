@@ -7,10 +7,11 @@ use crosswalk_function_kit::metrics::Metrics;
 use crosswalk_function_kit::settings::{Environment, Reader, Setting};
 use crosswalk_function_kit::{Clock, Entropy};
 use crosswalk_identifier_store::Table;
+use jiff::Timestamp;
 
 use crate::files::{Files, FilesError, s3_client};
 use crate::report::{self, Row};
-use crate::{Held, Ledger, RunError, RunRecord, Runs};
+use crate::{Begin, Held, Ledger, RunError, RunRecord, Runs};
 
 const TABLE: Setting = Setting::optional(
     "CROSSWALK_TABLE",
@@ -81,6 +82,21 @@ pub struct Place {
     pub files: Files,
 }
 
+/// What came of a run that takes turns.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one a run")]
+pub enum Ran {
+    /// The run, or this leg of it, has ended, with or without success; or it had ended before.
+    Ended(RunRecord),
+    /// Another run has the turn.
+    Busy {
+        /// The run.
+        run: String,
+        /// When its lease lapses unless it is renewed; none where a process holds a lock.
+        until: Option<Timestamp>,
+    },
+}
+
 /// A run whose work is done, or could not be: its record, but for the reports, and who did not end as they should.
 #[derive(Debug)]
 pub struct Worked {
@@ -106,6 +122,18 @@ impl Place {
                 files: Files::Folder(folder.clone()),
             },
         }
+    }
+
+    /// Takes the turn for the run; or says why there is nothing to do.
+    ///
+    /// # Errors
+    /// As [`Ledger::begin`].
+    pub async fn take(&self, record: &RunRecord, turn: &str, delivery: &str) -> Result<Result<Held, Ran>, RunError> {
+        Ok(match self.ledger.begin(record, turn, delivery).await? {
+            Begin::Ours(held) => Ok(held),
+            Begin::Ended(record) => Err(Ran::Ended(record)),
+            Begin::Busy { run, until } => Err(Ran::Busy { run, until }),
+        })
     }
 
     /// Writes the reports and then the run's end, and tells log and metrics of it. After an error, of the work or of this,

@@ -1,7 +1,7 @@
 //! A users' table in a SQLite file, and the whole sync from it into an Invenio instance.
 
 use crosswalk_directory_sync::event::WAY;
-use crosswalk_directory_sync::{SyncRequest, SyncSettings, Synced, Syncer};
+use crosswalk_directory_sync::{Ran, SyncRequest, SyncSettings, Syncer};
 use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
@@ -78,8 +78,8 @@ impl Users {
         };
         let syncer = Syncer::new(settings, place, config, secrets, clock, entropy);
         match Box::pin(syncer.sync(&request, Deadline::NONE, &|_| {})).await.unwrap() {
-            Synced::Ended(record) => record,
-            Synced::Busy { run, .. } => panic!("the run {run} is under way"),
+            Ran::Ended(record) => record,
+            Ran::Busy { run, .. } => panic!("the run {run} is under way"),
         }
     }
 

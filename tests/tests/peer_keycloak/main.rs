@@ -14,7 +14,7 @@ use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_people_export::glean::Mode;
-use crosswalk_people_export::{ExportRequest, ExportSettings, Exported, Exporter};
+use crosswalk_people_export::{ExportRequest, ExportSettings, Exporter, Ran};
 use crosswalk_runs::Place;
 use crosswalk_runs::{RunRecord, RunState};
 use crosswalk_stand_ins::glean::GleanStandIn;
@@ -78,8 +78,8 @@ impl Target {
         };
         let exporter = Exporter::new(settings, place, Secrets::new(&config), clock, entropy);
         match exporter.export(&request, Deadline::NONE, &|_| {}).await.unwrap() {
-            Exported::Ended(record) => record,
-            Exported::Busy { run, .. } => panic!("{run} has the turn"),
+            Ran::Ended(record) => record,
+            Ran::Busy { run, .. } => panic!("{run} has the turn"),
         }
     }
 

@@ -11,7 +11,7 @@ use crosswalk_identifier_store::{IdentifierStore, Table};
 use crosswalk_identity::{Mapping, System};
 use crosswalk_local_aws::testbed::Testbed;
 use crosswalk_nemo_harvest::event::WAY;
-use crosswalk_nemo_harvest::{HarvestRequest, HarvestSettings, Harvested, Harvester};
+use crosswalk_nemo_harvest::{HarvestRequest, HarvestSettings, Harvester, Ran};
 use crosswalk_runs::{Place, RunRecord, RunState, run_id};
 use jiff::Timestamp;
 use reqwest::Method;
@@ -80,8 +80,8 @@ impl Bed {
         let request = HarvestRequest { run_id: run_id::random(WAY, &entropy), delivery: "test".to_owned() };
         let harvester = Harvester::new(settings, place, config, Secrets::new(config), clock, entropy).unwrap();
         match harvester.harvest(&request, Deadline::NONE, &|_| {}).await.unwrap() {
-            Harvested::Ended(record) => record,
-            Harvested::Busy { run, .. } => panic!("the run {run} is under way"),
+            Ran::Ended(record) => record,
+            Ran::Busy { run, .. } => panic!("the run {run} is under way"),
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aws_sdk_cognitoidentityprovider::Client;
 use crosswalk_directory_sync::event::WAY;
-use crosswalk_directory_sync::{SyncRequest, SyncSettings, Synced, Syncer, Watched};
+use crosswalk_directory_sync::{Ran, SyncRequest, SyncSettings, Syncer, Watched};
 use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
@@ -154,8 +154,8 @@ impl Pool {
             }
         };
         match Box::pin(syncer.sync(&request, Deadline::NONE, &watch)).await.unwrap() {
-            Synced::Ended(record) => record,
-            Synced::Busy { run, .. } => panic!("the run {run} is under way"),
+            Ran::Ended(record) => record,
+            Ran::Busy { run, .. } => panic!("the run {run} is under way"),
         }
     }
 

@@ -10,7 +10,7 @@ use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_local_aws::testbed::Testbed;
 use crosswalk_people_export::event::WAY;
-use crosswalk_people_export::{DryRun, ExportError, ExportRequest, ExportSettings, Exported, Exporter};
+use crosswalk_people_export::{DryRun, ExportError, ExportRequest, ExportSettings, Exporter, Ran};
 use crosswalk_runs::Place;
 use crosswalk_runs::{RunRecord, RunState, run_id};
 use crosswalk_stand_ins::glean::{GleanStandIn, Logged};
@@ -90,15 +90,15 @@ impl Bed {
     }
 
     /// Exports in a new run, whatever comes of it.
-    pub(crate) async fn try_export(&self, request: &ExportRequest) -> Result<Exported, ExportError> {
+    pub(crate) async fn try_export(&self, request: &ExportRequest) -> Result<Ran, ExportError> {
         self.exporter().export(request, Deadline::NONE, &|_| {}).await
     }
 
     /// Exports; the run's record.
     pub(crate) async fn export_as(&self, request: &ExportRequest) -> RunRecord {
         match self.try_export(request).await.unwrap() {
-            Exported::Ended(record) => record,
-            Exported::Busy { run, .. } => panic!("the run {run} is under way"),
+            Ran::Ended(record) => record,
+            Ran::Busy { run, .. } => panic!("the run {run} is under way"),
         }
     }
 

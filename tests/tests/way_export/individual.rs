@@ -124,8 +124,8 @@ async fn who_was_sent_by_a_run_that_broke_off_is_deleted_when_they_leave() {
     bed.keycloak.change(|realm| realm.remove_user("newcomer"));
     let record = loop {
         match bed.try_export(&request()).await.unwrap() {
-            crosswalk_people_export::Exported::Ended(record) => break record,
-            crosswalk_people_export::Exported::Busy { .. } => tokio::task::yield_now().await,
+            crosswalk_people_export::Ran::Ended(record) => break record,
+            crosswalk_people_export::Ran::Busy { .. } => tokio::task::yield_now().await,
         }
     };
     assert_eq!((record.state, record.parts["people"].deleted), (RunState::Succeeded, Some(1)));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
-use crosswalk_people_export::{Exported, handler};
+use crosswalk_people_export::{Ran, handler};
 use crosswalk_runs::RunState;
 use crosswalk_stand_ins::glean::{Fault, Faults, On, Rule, When};
 use crosswalk_stand_ins::keycloak::Faults as KeycloakFaults;
@@ -33,9 +33,9 @@ async fn of_two_runs_one_works_and_the_other_says_who() {
             busy
         };
         let (worked, busy) = tokio::join!(working, meanwhile);
-        let Exported::Busy { run, until } = busy else { panic!("both work") };
+        let Ran::Busy { run, until } = busy else { panic!("both work") };
         assert_eq!((run, until.is_some()), (first.run_id.clone(), aws));
-        assert!(matches!(worked.unwrap(), Exported::Ended(record) if record.state == RunState::Succeeded));
+        assert!(matches!(worked.unwrap(), Ran::Ended(record) if record.state == RunState::Succeeded));
         bed.assert_whole();
         assert_eq!(bed.export_as(&second).await.state, RunState::Succeeded);
     }
@@ -70,9 +70,9 @@ async fn a_crash_before_the_last_page_is_made_good_by_the_next_run() {
         let exporter = bed.exporter_at(later);
         let record = loop {
             match exporter.export(&crashed, Deadline::NONE, &|_| {}).await.unwrap() {
-                Exported::Ended(record) => break record,
-                Exported::Busy { .. } if !aws => tokio::task::yield_now().await,
-                Exported::Busy { until, .. } => panic!("it has not lapsed: {until:?}"),
+                Ran::Ended(record) => break record,
+                Ran::Busy { .. } if !aws => tokio::task::yield_now().await,
+                Ran::Busy { until, .. } => panic!("it has not lapsed: {until:?}"),
             }
         };
         assert_eq!((record.state, record.id), (RunState::Succeeded, crashed.run_id));
@@ -99,8 +99,8 @@ async fn a_crash_right_after_the_last_page_is_made_good_too() {
     assert_eq!((bed.glean.people().len(), bed.glean.teams().len()), (24, 0));
     loop {
         match exporter.export(&crashed, Deadline::NONE, &|_| {}).await.unwrap() {
-            Exported::Ended(record) => break assert_eq!(record.state, RunState::Succeeded),
-            Exported::Busy { .. } => tokio::task::yield_now().await,
+            Ran::Ended(record) => break assert_eq!(record.state, RunState::Succeeded),
+            Ran::Busy { .. } => tokio::task::yield_now().await,
         }
     }
     bed.assert_whole();

@@ -11,7 +11,7 @@ use crosswalk_identifier_store::{Change, IdentifierStore, StoreRequest, Table};
 use crosswalk_identity::{ExternalId, Mapping, Mark, System, Username};
 use crosswalk_local_aws::testbed::Testbed;
 use crosswalk_nemo_harvest::event::WAY;
-use crosswalk_nemo_harvest::{DryRun, HarvestRequest, HarvestSettings, Harvested, Harvester};
+use crosswalk_nemo_harvest::{DryRun, HarvestRequest, HarvestSettings, Harvester, Ran};
 use crosswalk_people::People;
 use crosswalk_runs::{Place, RunRecord, RunState, run_id};
 use crosswalk_stand_ins::nemo::{EventSpec, NemoStandIn, UserSpec};
@@ -170,10 +170,10 @@ impl Bed {
     }
 }
 
-pub(crate) fn ended(harvested: Harvested) -> RunRecord {
+pub(crate) fn ended(harvested: Ran) -> RunRecord {
     match harvested {
-        Harvested::Ended(record) => record,
-        Harvested::Busy { run, .. } => panic!("the run {run} is under way"),
+        Ran::Ended(record) => record,
+        Ran::Busy { run, .. } => panic!("the run {run} is under way"),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crosswalk_function_kit::{Deadline, Entropy};
-use crosswalk_nemo_harvest::{Harvested, handler};
+use crosswalk_nemo_harvest::{Ran, handler};
 use crosswalk_runs::RunState;
 use crosswalk_stand_ins::nemo::{Faults, NemoStandIn, TOKEN, UserSpec};
 use serde_json::{Value, json};
@@ -111,8 +111,7 @@ async fn of_two_runs_at_once_one_works() {
     let (one, other) =
         futures::future::join(one.harvest(&a, Deadline::NONE, &|_| {}), other.harvest(&b, Deadline::NONE, &|_| {}))
             .await;
-    let busy =
-        [one.unwrap(), other.unwrap()].iter().filter(|harvested| matches!(harvested, Harvested::Busy { .. })).count();
+    let busy = [one.unwrap(), other.unwrap()].iter().filter(|harvested| matches!(harvested, Ran::Busy { .. })).count();
     assert_eq!(busy, 1);
     assert_eq!(bed.mappings().await.len(), 45);
 }

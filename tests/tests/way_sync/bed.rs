@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use aws_sdk_cognitoidentityprovider::Client;
 use crosswalk_directory_sync::event::WAY;
-use crosswalk_directory_sync::{DryRun, SyncRequest, SyncSettings, Synced, Syncer};
+use crosswalk_directory_sync::{DryRun, Ran, SyncRequest, SyncSettings, Syncer};
 use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
@@ -128,8 +128,8 @@ impl Bed {
     /// Syncs; the run's record.
     pub(crate) async fn sync_as(&self, request: &SyncRequest) -> RunRecord {
         match self.syncer().sync(request, Deadline::NONE, &|_| {}).await.unwrap() {
-            Synced::Ended(record) => record,
-            Synced::Busy { run, .. } => panic!("the run {run} is under way"),
+            Ran::Ended(record) => record,
+            Ran::Busy { run, .. } => panic!("the run {run} is under way"),
         }
     }
 

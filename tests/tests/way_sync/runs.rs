@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crosswalk_directory_sync::Synced;
+use crosswalk_directory_sync::Ran;
 use crosswalk_function_kit::Deadline;
 use crosswalk_runs::RunState;
 
@@ -18,8 +18,8 @@ async fn of_two_runs_of_one_sync_one_works() {
     let mut busy = 0;
     for synced in [one.unwrap(), two.unwrap()] {
         match synced {
-            Synced::Ended(record) => assert_eq!(record.state, RunState::Succeeded),
-            Synced::Busy { .. } => busy += 1,
+            Ran::Ended(record) => assert_eq!(record.state, RunState::Succeeded),
+            Ran::Busy { .. } => busy += 1,
         }
     }
     assert_eq!((busy, bed.accounts().await.len()), (1, 40));
@@ -61,12 +61,12 @@ async fn syncs_stand_side_by_side_and_manage_their_own() {
     let guests = bed.syncer_with(&[("SYNC_NAME", "guests")]);
     for _ in 0..2 {
         let synced = guests.sync(&request(), Deadline::NONE, &|_| {}).await.unwrap();
-        assert!(matches!(synced, Synced::Ended(record) if record.state == RunState::Succeeded));
+        assert!(matches!(synced, Ran::Ended(record) if record.state == RunState::Succeeded));
     }
     assert_eq!(bed.enabled().await, ["ada", "bo", "guest"], "the staff's are not the guests' to deactivate");
     // Who is in both is left to the one that has the account.
     bed.set_people(&["k7,guest@example.org,guest", "k8,ada@example.org,ada"]).await;
-    let Synced::Ended(record) = guests.sync(&request(), Deadline::NONE, &|_| {}).await.unwrap() else { panic!("busy") };
+    let Ran::Ended(record) = guests.sync(&request(), Deadline::NONE, &|_| {}).await.unwrap() else { panic!("busy") };
     assert_eq!((record.counts.conflict, record.counts.unchanged), (1, 1));
     assert!(bed.failed(&record).await[0].contains("sync staff"));
 }
@@ -76,7 +76,7 @@ async fn another_target_needs_a_sync_of_its_own() {
     let bed = Bed::with_people(&["k1,ada@example.org,ada"]).await;
     bed.sync_all().await;
     let other = bed.syncer_with(&[("COGNITO_IDENTITY_POOL_ID", "us-east-1_AnotherOne")]);
-    let Synced::Ended(record) = other.sync(&request(), Deadline::NONE, &|_| {}).await.unwrap() else { panic!("busy") };
+    let Ran::Ended(record) = other.sync(&request(), Deadline::NONE, &|_| {}).await.unwrap() else { panic!("busy") };
     assert_eq!(record.state, RunState::Failed);
     assert!(record.reasons[0].reason.contains("SYNC_NAME"), "{:?}", record.reasons);
 }

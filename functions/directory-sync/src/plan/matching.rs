@@ -1,8 +1,8 @@
 //! Which account is whose.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
+use crate::name_hash::name_hash;
 use crate::people::People;
 use crate::state::{Managed, State};
 use crate::{Account, Field, Person};
@@ -150,23 +150,18 @@ struct ByName(Vec<(u64, u32)>);
 impl ByName {
     fn of(accounts: &[Account], field: Field) -> Self {
         let named = accounts.iter().zip(0..);
-        let mut index: Vec<_> =
-            named.filter_map(|(account, at)| Some((hash(&account.fields.get(field)?.to_lowercase()), at))).collect();
+        let mut index: Vec<_> = named
+            .filter_map(|(account, at)| Some((name_hash(&account.fields.get(field)?.to_lowercase()), at)))
+            .collect();
         index.sort_unstable();
         Self(index)
     }
 
     fn find<'s>(&'s self, accounts: &'s [Account], field: Field, name: &str) -> impl Iterator<Item = u32> + use<'s> {
-        let wanted = hash(name);
+        let wanted = name_hash(name);
         let from = self.0.partition_point(|(hash, _)| *hash < wanted);
         let name = name.to_owned();
         let same = self.0[from..].iter().take_while(move |(hash, _)| *hash == wanted).map(|(_, at)| *at);
         same.filter(move |at| accounts[*at as usize].fields.get(field).is_some_and(|held| held.to_lowercase() == name))
     }
-}
-
-fn hash(name: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    name.hash(&mut hasher);
-    hasher.finish()
 }

@@ -7,7 +7,7 @@ use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_people_export::event::WAY;
-use crosswalk_people_export::{ExportRequest, ExportSettings, Exported, Exporter};
+use crosswalk_people_export::{ExportRequest, ExportSettings, Exporter, Ran};
 use crosswalk_runs::Place;
 use crosswalk_runs::files::Files;
 use crosswalk_runs::{Counts, Ledger, RunRecord, RunState, Runs, run_id};
@@ -169,8 +169,8 @@ async fn once(exporter: &Exporter) -> anyhow::Result<RunRecord> {
         allow_removals: false,
     };
     match exporter.export(&request, Deadline::NONE, &|_| {}).await? {
-        Exported::Ended(record) => Ok(record),
-        Exported::Busy { run, .. } => bail!("the run {run} is at work on a table that nobody else knows"),
+        Ran::Ended(record) => Ok(record),
+        Ran::Busy { run, .. } => bail!("the run {run} is at work on a table that nobody else knows"),
     }
 }
 

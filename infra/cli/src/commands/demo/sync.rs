@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use crosswalk_directory_sync::event::WAY;
-use crosswalk_directory_sync::{SyncRequest, SyncSettings, Synced, Syncer};
+use crosswalk_directory_sync::{Ran, SyncRequest, SyncSettings, Syncer};
 use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
@@ -108,7 +108,7 @@ fn request(plan_hash: Option<String>) -> SyncRequest {
 
 async fn once(syncer: &Syncer, plan_hash: Option<String>) -> anyhow::Result<RunRecord> {
     match syncer.sync(&request(plan_hash), Deadline::NONE, &|_| {}).await? {
-        Synced::Ended(record) => Ok(record),
-        Synced::Busy { run, .. } => bail!("the run {run} is at work on a table that nobody else knows"),
+        Ran::Ended(record) => Ok(record),
+        Ran::Busy { run, .. } => bail!("the run {run} is at work on a table that nobody else knows"),
     }
 }

@@ -11,14 +11,14 @@ use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_people_export::event::WAY;
 use crosswalk_people_export::glean::Mode;
-use crosswalk_people_export::{DryRun, ExportRequest, ExportSettings, Exported, Exporter};
+use crosswalk_people_export::{DryRun, ExportRequest, ExportSettings, Exporter, Ran};
 use crosswalk_runs::{Place, RunState, run_id};
 
 use crate::args::{ExportArgs, ModeArg};
 use crate::kept::Kept;
+use crate::progress::Line;
 use crate::stop::Stop;
 use crate::{Exit, ended, show};
-use progress::Line;
 
 /// Runs it.
 ///
@@ -45,8 +45,8 @@ pub(crate) async fn run(args: &ExportArgs, json: bool, environment: Environment)
     let place = Place { ledger: kept.ledger()?, files: kept.files()? };
     let exporter = Exporter::new(settings, place, secrets, Clock::system(), entropy);
 
-    let line = Line::new();
-    let watch = |watched| line.show(watched);
+    let line = Line::new(progress::TEMPLATE);
+    let watch = |watched| line.show(|| progress::tell(watched));
     if dry_run {
         let planned = tokio::select! {
             planned = exporter.dry_run(&request, &watch) => planned?,
@@ -62,8 +62,8 @@ pub(crate) async fn run(args: &ExportArgs, json: bool, environment: Environment)
     };
     drop(line);
     match exported {
-        Exported::Ended(record) => ended::tell(&kept, &record, "Not exported", json).await,
-        Exported::Busy { run, until } => Err(ended::busy(&run, until, "Glean takes one upload at a time")),
+        Ran::Ended(record) => ended::tell(&kept, &record, "Not exported", json).await,
+        Ran::Busy { run, until } => Err(ended::busy(&run, until, "Glean takes one upload at a time")),
     }
 }
 

@@ -1,49 +1,16 @@
-//! How far an export is: a line on standard error, and only if that is a terminal.
+//! How far an export is.
 
 use crosswalk_people_export::export::Watched;
 use crosswalk_people_export::mapping::Kind;
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use indicatif::HumanCount;
 
-/// The line. Gone when dropped.
-pub(super) struct Line(ProgressBar);
+use crate::progress::Told;
+
+/// The line's form.
+pub(super) const TEMPLATE: &str = "{prefix:14} {bar:30} {percent:>3} % {msg}";
 
 /// What the line says.
-#[derive(Debug, PartialEq, Eq)]
-struct Told {
-    what: &'static str,
-    done: u64,
-    of: u64,
-    words: String,
-}
-
-impl Line {
-    pub(super) fn new() -> Self {
-        let bar = ProgressBar::new(1);
-        Self(match ProgressStyle::with_template("{prefix:14} {bar:30} {percent:>3} % {msg}") {
-            Ok(style) => bar.with_style(style),
-            Err(_) => bar,
-        })
-    }
-
-    pub(super) fn show(&self, watched: Watched) {
-        if self.0.is_hidden() {
-            return;
-        }
-        let told = tell(watched);
-        self.0.set_prefix(told.what);
-        self.0.set_length(told.of.max(1));
-        self.0.set_position(told.done.min(told.of));
-        self.0.set_message(told.words);
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
-}
-
-fn tell(watched: Watched) -> Told {
+pub(super) fn tell(watched: Watched) -> Told {
     let of = |done: u64, of: u64| format!("{} of {}", HumanCount(done), HumanCount(of.max(done)));
     match watched {
         Watched::Reading(reading) => Told {

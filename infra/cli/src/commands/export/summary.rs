@@ -6,10 +6,9 @@ use crosswalk_mapping_api::wire;
 use crosswalk_people_export::DryRun;
 use crosswalk_people_export::mapping::Kind;
 use crosswalk_people_export::plan::{Change, Step};
-use indicatif::HumanCount;
 use serde_json::{Value, json};
 
-use crate::ended::{Named, SHOWN, more, named, parts_table};
+use crate::ended::{Named, SHOWN, more, named, parts_table, steps};
 use crate::show;
 
 /// What a run would do.
@@ -42,7 +41,7 @@ pub(crate) fn plan(planned: &DryRun) -> String {
         parts.extend(more(desired.warnings.len()));
     }
     parts.extend(show::traffic(record));
-    parts.push(format!("plan {}: {}", plan.hash(), steps(plan.actions())));
+    parts.push(format!("plan {}: {}", plan.hash(), steps(plan.actions(), &["create", "update", "delete"], word)));
     parts.push(match stopped {
         None => "guard: lets it pass".to_owned(),
         Some(why) => format!("guard: STOPS it, nothing would be sent: {}", show::plain(why)),
@@ -87,21 +86,6 @@ fn word(step: &Step) -> &'static str {
         Change::Create(_) => "create",
         Change::Update(_) => "update",
         Change::Delete => "delete",
-    }
-}
-
-/// `3 steps: 2 create, 1 delete`.
-fn steps(steps: &[Step]) -> String {
-    let counted: Vec<String> = ["create", "update", "delete"]
-        .into_iter()
-        .map(|change| (change, steps.iter().filter(|step| word(step) == change).count()))
-        .filter(|(_, count)| *count > 0)
-        .map(|(change, count)| format!("{} {change}", HumanCount(count as u64)))
-        .collect();
-    match steps.len() {
-        0 => "nothing to do".to_owned(),
-        1 => format!("1 step: {}", counted.join(", ")),
-        all => format!("{} steps: {}", HumanCount(all as u64), counted.join(", ")),
     }
 }
 

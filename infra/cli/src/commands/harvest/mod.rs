@@ -8,15 +8,15 @@ use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_nemo_harvest::event::WAY;
-use crosswalk_nemo_harvest::{HarvestRequest, HarvestSettings, Harvested, Harvester};
+use crosswalk_nemo_harvest::{HarvestRequest, HarvestSettings, Harvester, Ran};
 use crosswalk_runs::{Place, RunState, run_id};
 
 use crate::args::HarvestArgs;
 use crate::kept::Kept;
+use crate::progress::Line;
 use crate::stop::Stop;
 use crate::target::Target;
 use crate::{Exit, ended, show};
-use progress::Line;
 
 /// Runs it. Its mappings stand in an AWS, so that is where its runs and its state are, as an import's.
 ///
@@ -34,8 +34,8 @@ pub(crate) async fn run(args: &HarvestArgs, json: bool, environment: Environment
     let harvester = Harvester::new(settings, place, &target.config, secrets, clock, entropy)?;
     let kept = Kept::Aws { target: Box::new(target), account: args.place.aws };
 
-    let line = Line::new();
-    let watch = |watched| line.show(watched);
+    let line = Line::new(progress::TEMPLATE);
+    let watch = |watched| line.show(|| progress::tell(watched));
     if dry_run {
         let planned = tokio::select! {
             planned = harvester.dry_run(&request, Deadline::NONE, &watch) => planned?,
@@ -58,7 +58,7 @@ pub(crate) async fn run(args: &HarvestArgs, json: bool, environment: Environment
     };
     drop(line);
     match harvested {
-        Harvested::Ended(record) => ended::tell(&kept, &record, "Not stored", json).await,
-        Harvested::Busy { run, until } => Err(ended::busy(&run, until, "a harvest of one system runs once at a time")),
+        Ran::Ended(record) => ended::tell(&kept, &record, "Not stored", json).await,
+        Ran::Busy { run, until } => Err(ended::busy(&run, until, "a harvest of one system runs once at a time")),
     }
 }

@@ -3,10 +3,9 @@
 use crosswalk_mapping_api::wire;
 use crosswalk_nemo_harvest::plan::What;
 use crosswalk_nemo_harvest::{DryRun, Step};
-use indicatif::HumanCount;
 use serde_json::{Value, json};
 
-use crate::ended::{Named, named, parts_table};
+use crate::ended::{Named, named, parts_table, steps};
 use crate::show;
 
 /// The plan, and whom it leaves out. What is only verified is counted: it is everybody, every day.
@@ -30,7 +29,11 @@ pub(super) fn plan(planned: &DryRun) -> String {
     }
     parts.extend(show::warnings(&record.warnings));
     parts.extend(show::traffic(record));
-    parts.push(format!("plan {}: {}", plan.hash(), steps(plan.actions())));
+    parts.push(format!(
+        "plan {}: {}",
+        plan.hash(),
+        steps(plan.actions(), &["create", "update", "verify", "seen"], word)
+    ));
     parts.join("\n")
 }
 
@@ -44,19 +47,12 @@ pub(super) fn plan_as_json(planned: &DryRun) -> Value {
     })
 }
 
-/// `3 steps: 2 create, 1 seen`.
-fn steps(steps: &[Step]) -> String {
-    let words = [("create", What::Create), ("update", What::Update), ("verify", What::Verify), ("seen", What::Seen)];
-    let counted: Vec<String> = words
-        .into_iter()
-        .map(|(word, what)| (word, steps.iter().filter(|step| step.what == what).count()))
-        .filter(|(_, count)| *count > 0)
-        .map(|(word, count)| format!("{} {word}", HumanCount(count as u64)))
-        .collect();
-    match steps.len() {
-        0 => "nothing to do".to_owned(),
-        1 => format!("1 step: {}", counted.join(", ")),
-        all => format!("{} steps: {}", HumanCount(all as u64), counted.join(", ")),
+fn word(step: &Step) -> &'static str {
+    match step.what {
+        What::Create => "create",
+        What::Update => "update",
+        What::Verify => "verify",
+        What::Seen => "seen",
     }
 }
 

@@ -6,7 +6,7 @@ mod summary;
 use anyhow::bail;
 use aws_config::SdkConfig;
 use crosswalk_directory_sync::event::WAY;
-use crosswalk_directory_sync::{SyncRequest, SyncSettings, Synced, Syncer};
+use crosswalk_directory_sync::{Ran, SyncRequest, SyncSettings, Syncer};
 use crosswalk_function_kit::aws::load_config;
 use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::settings::Environment;
@@ -15,9 +15,9 @@ use crosswalk_runs::{Place, RunState, run_id};
 
 use crate::args::SyncArgs;
 use crate::kept::Kept;
+use crate::progress::Line;
 use crate::stop::Stop;
 use crate::{Exit, ended, show};
-use progress::Line;
 
 /// Runs it.
 ///
@@ -42,8 +42,8 @@ pub(crate) async fn run(args: &SyncArgs, json: bool, environment: Environment) -
     let secrets = Secrets::new(&config);
     let syncer = Syncer::new(settings, place, config, secrets, Clock::system(), entropy);
 
-    let line = Line::new();
-    let watch = |watched| line.show(watched);
+    let line = Line::new(progress::TEMPLATE);
+    let watch = |watched| line.show(|| progress::tell(watched));
     if dry_run {
         let planned = tokio::select! {
             planned = syncer.dry_run(&request, Deadline::NONE, &watch) => planned?,
@@ -67,8 +67,8 @@ pub(crate) async fn run(args: &SyncArgs, json: bool, environment: Environment) -
     };
     drop(line);
     match synced {
-        Synced::Ended(record) => ended::tell(&kept, &record, "Not as the source has it", json).await,
-        Synced::Busy { run, until } => Err(ended::busy(&run, until, "a sync runs once at a time")),
+        Ran::Ended(record) => ended::tell(&kept, &record, "Not as the source has it", json).await,
+        Ran::Busy { run, until } => Err(ended::busy(&run, until, "a sync runs once at a time")),
     }
 }
 

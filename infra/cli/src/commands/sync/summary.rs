@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 
-use crosswalk_directory_sync::step::What;
 use crosswalk_directory_sync::{DryRun, Step};
 use crosswalk_mapping_api::wire;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 
-use crate::ended::{Named, named, parts_table};
+use crate::ended::{Named, named, parts_table, steps};
 use crate::show;
+
+/// The steps' words, in the order in which a plan has them.
+const WORDS: [&str; 7] = ["update", "adopt", "rekey", "complete", "create", "deactivate", "delete"];
 
 /// The plan, whom it leaves out, and what the guard says.
 pub(super) fn plan(planned: &DryRun, allow_removals: bool) -> String {
@@ -31,7 +33,7 @@ pub(super) fn plan(planned: &DryRun, allow_removals: bool) -> String {
     if *absent > 0 {
         parts.push(format!("absent    {} managed people are not in the source", HumanCount(*absent)));
     }
-    parts.push(format!("plan {}: {}", plan.hash(), steps(plan.actions())));
+    parts.push(format!("plan {}: {}", plan.hash(), steps(plan.actions(), &WORDS, |step| step.what.word())));
     parts.push(match stopped {
         None => {
             let allowed = if allow_removals { " --allow-removals" } else { "" };
@@ -64,26 +66,10 @@ fn lines(step: &Step, removed: &HashMap<Box<str>, Box<str>>) -> Vec<String> {
     step.lines().iter().map(|line| show::plain(line)).chain(whose).collect()
 }
 
-/// `3 steps: 2 create, 1 deactivate`.
-fn steps(steps: &[Step]) -> String {
-    let words = ["update", "adopt", "rekey", "complete", "create", "deactivate", "delete"];
-    let counted: Vec<String> = words
-        .into_iter()
-        .map(|word| (word, steps.iter().filter(|step| What::word(&step.what) == word).count()))
-        .filter(|(_, count)| *count > 0)
-        .map(|(word, count)| format!("{} {word}", HumanCount(count as u64)))
-        .collect();
-    match steps.len() {
-        0 => "nothing to do".to_owned(),
-        1 => format!("1 step: {}", counted.join(", ")),
-        all => format!("{} steps: {}", HumanCount(all as u64), counted.join(", ")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crosswalk_directory_sync::Field;
-    use crosswalk_directory_sync::step::{Change, Why};
+    use crosswalk_directory_sync::step::{Change, What, Why};
     use crosswalk_reconcile::{Counts, Outcome, Plan};
     use crosswalk_runs::RunRecord;
     use crosswalk_runs::report::Row;
