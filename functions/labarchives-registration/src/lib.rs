@@ -1,0 +1,1 @@
+//! A person links their own LabArchives account, once.

@@ -1,0 +1,1 @@
+//! Who lacks a mapping, which are stale, what is broken.
