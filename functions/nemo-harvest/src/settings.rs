@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crosswalk_function_kit::http::is_this_machine;
 use crosswalk_function_kit::logs;
 use crosswalk_function_kit::metrics::Metrics;
 use crosswalk_function_kit::secrets::SecretSource;
+use crosswalk_function_kit::server_url::ServerUrl;
 use crosswalk_function_kit::settings::{Environment, Reader, Setting, SettingsError, merged};
 use crosswalk_identity::{DEFAULT_SYSTEMS, System, Systems};
 use crosswalk_runs::Kept;
@@ -21,6 +21,13 @@ const ALLOW_HTTP: Setting = Setting::with_default(
     "false",
     "whether NEMO_URL may be http:// for another host than this one; the token and the people then travel unencrypted",
 );
+const SERVER: ServerUrl = ServerUrl {
+    url: URL,
+    allow_http: ALLOW_HTTP,
+    secret: "the token",
+    not_in_root: &["api"],
+    not_in_root_told: "/api/",
+};
 /// Names the token in errors.
 pub(crate) const TOKEN: Setting = Setting::required(
     "NEMO_TOKEN",
@@ -141,15 +148,7 @@ impl HarvestSettings {
     /// Everything that is missing or does not read, together.
     pub fn from_env(environment: &Environment) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(environment);
-        let allow_http = reader.flag(&ALLOW_HTTP);
-        let mut url = reader.parsed::<Url>(&URL);
-        for problem in url.iter().flat_map(|url| problems_of(url, allow_http)) {
-            reader.problem(format!("{} {problem}", URL.name));
-        }
-        if let Some(url) = &mut url {
-            let path = url.path().trim_end_matches('/').to_owned();
-            url.set_path(&path);
-        }
+        let url = SERVER.read(&mut reader);
         let token = reader.secret(&TOKEN);
         let systems = reader.parsed::<Systems>(&SYSTEMS);
         let system = reader.text(&SYSTEM).zip(systems).and_then(|(name, systems)| match systems.get(&name) {
@@ -189,34 +188,6 @@ impl HarvestSettings {
         };
         reader.finish(build())
     }
-}
-
-/// What is wrong with the address of the server. The address itself is not repeated: it may hold a password.
-fn problems_of(url: &Url, allow_http: bool) -> Vec<&'static str> {
-    let mut problems = Vec::new();
-    match url.scheme() {
-        "https" => {}
-        "http" if allow_http || is_this_host(url) => {}
-        "http" => problems.push(
-            "begins with http://, so the token would travel unencrypted: use https://, or set NEMO_ALLOW_HTTP=true",
-        ),
-        _ => problems.push("must begin with https://"),
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        problems.push("must not hold a user or a password");
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        problems.push("must not hold a query or a fragment");
-    }
-    if url.path_segments().is_some_and(|mut parts| parts.any(|part| part == "api")) {
-        problems.push("must be the server's root, without /api/");
-    }
-    problems
-}
-
-/// Names below `localhost` count too, as resolvers take them for this machine.
-fn is_this_host(url: &Url) -> bool {
-    is_this_machine(url) || url.domain().is_some_and(|name| name.ends_with(".localhost"))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod rate;
 pub mod retry;
 pub mod secrets;
+pub mod server_url;
 pub mod settings;
 pub mod traffic;
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use crosswalk_function_kit::http::is_this_machine;
 use crosswalk_function_kit::secrets::SecretSource;
+use crosswalk_function_kit::server_url::ServerUrl;
 use crosswalk_function_kit::settings::{Environment, Reader, Setting, SettingsError};
 use url::Url;
 
@@ -15,6 +15,13 @@ const ALLOW_HTTP: Setting = Setting::with_default(
     "whether KEYCLOAK_BASE_URL may be http:// for another host than this one; the secret and the people then travel \
      unencrypted",
 );
+const SERVER: ServerUrl = ServerUrl {
+    url: BASE_URL,
+    allow_http: ALLOW_HTTP,
+    secret: "the client's secret",
+    not_in_root: &["realms", "admin"],
+    not_in_root_told: "/realms/… or /admin/…",
+};
 const REALM: Setting = Setting::required("KEYCLOAK_REALM", "the realm that is read, by its name");
 pub(super) const CLIENT_ID: Setting = Setting::required(
     "KEYCLOAK_CLIENT_ID",
@@ -61,15 +68,7 @@ impl KeycloakSettings {
     /// Everything that is missing or does not read, together.
     pub fn from_env(environment: &Environment) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(environment);
-        let allow_http = reader.flag(&ALLOW_HTTP);
-        let mut base_url = reader.parsed::<Url>(&BASE_URL);
-        for problem in base_url.iter().flat_map(|url| problems_of(url, allow_http)) {
-            reader.problem(format!("{} {problem}", BASE_URL.name));
-        }
-        if let Some(url) = &mut base_url {
-            let path = url.path().trim_end_matches('/').to_owned();
-            url.set_path(&path);
-        }
+        let base_url = SERVER.read(&mut reader);
         let realm = reader.text(&REALM);
         if realm.as_deref().is_some_and(|realm| !is_realm(realm)) {
             reader.problem(format!("{} is no realm's name (its address is not asked for here)", REALM.name));
@@ -92,35 +91,6 @@ impl KeycloakSettings {
         };
         reader.finish(build())
     }
-}
-
-/// What is wrong with the address of the server. The address itself is not repeated: it may hold a password.
-fn problems_of(url: &Url, allow_http: bool) -> Vec<&'static str> {
-    let mut problems = Vec::new();
-    match url.scheme() {
-        "https" => {}
-        "http" if allow_http || is_this_host(url) => {}
-        "http" => problems.push(
-            "begins with http://, so the client's secret would travel unencrypted: use https://, or set \
-             KEYCLOAK_ALLOW_HTTP=true",
-        ),
-        _ => problems.push("must begin with https://"),
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        problems.push("must not hold a user or a password");
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        problems.push("must not hold a query or a fragment");
-    }
-    if url.path_segments().is_some_and(|mut parts| parts.any(|part| matches!(part, "realms" | "admin"))) {
-        problems.push("must be the server's root, without /realms/… or /admin/…");
-    }
-    problems
-}
-
-/// Names below `localhost` count too, as resolvers take them for this machine.
-fn is_this_host(url: &Url) -> bool {
-    is_this_machine(url) || url.domain().is_some_and(|name| name.ends_with(".localhost"))
 }
 
 /// Whether it can be one part of a path. Keycloak refuses all of these in a realm's name too.
