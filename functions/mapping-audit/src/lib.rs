@@ -1,1 +1,3 @@
 //! Who lacks a mapping, which are stale, what is broken.
+
+pub mod notify;

@@ -1,6 +1,7 @@
 //! Reports and states of runs: objects in the bucket or, without AWS, files in a folder.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,11 +43,24 @@ pub enum Files {
 #[error("{0}")]
 pub struct FilesError(pub String);
 
+/// What came of asking for a part of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// These bytes: fewer than asked for only where the file ends before.
+    Bytes(Bytes),
+    /// The file is another one by now, or gone, or ends before the part begins.
+    Changed,
+}
+
 /// For an object whose first bytes came and whose rest did not: the SDK repeats a call only until its answer begins.
 const BODIES: Retries = Retries { first: Duration::from_millis(100), longest: Duration::from_secs(2), times: 4 };
 
 /// What listing takes.
 const LISTING: &str = "s3:ListBucket on the bucket";
+
+/// What reading takes.
+const READING: &str = "s3:GetObject, and s3:ListBucket on the bucket, without which an object that does not exist is forbidden \
+                       too";
 
 /// Why an attempt to read an object failed.
 enum Failure {
@@ -83,17 +97,48 @@ impl Files {
     /// # Errors
     /// It cannot be written, or the key is not one.
     pub async fn put(&self, key: &str, body: Bytes, content_type: &str) -> Result<(), FilesError> {
+        self.put_tagged(key, body, content_type).await?;
+        Ok(())
+    }
+
+    /// [`Self::put`], with the tag by which [`Self::get_part`] knows this very content; a folder has none.
+    ///
+    /// # Errors
+    /// As a put.
+    pub async fn put_tagged(&self, key: &str, body: Bytes, content_type: &str) -> Result<Option<String>, FilesError> {
         self.check(key)?;
         match self {
             Self::Bucket { client, bucket } => {
                 let put = client.put_object().bucket(bucket).key(key).content_type(content_type);
                 let put = Box::pin(put.body(ByteStream::from(body)).send()).await;
-                put.map_err(|error| self.cannot("write", key, &with_permissions(&error, "s3:PutObject")))?;
-                Ok(())
+                let put = put.map_err(|error| self.cannot("write", key, &with_permissions(&error, "s3:PutObject")))?;
+                Ok(put.e_tag)
             }
             Self::Folder(folder) => {
                 let path = folder.join(key);
-                blocking(move || on_disk::replace(&path, &body).map_err(FilesError)).await
+                blocking(move || on_disk::replace(&path, &body).map_err(FilesError)).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// A part of a file that is, if a tag is given, still the one that was put under it. The part must not be empty.
+    ///
+    /// # Errors
+    /// It cannot be read, or the key is not one.
+    pub async fn get_part(&self, key: &str, part: Range<u64>, etag: Option<&str>) -> Result<Part, FilesError> {
+        self.check(key)?;
+        match self {
+            Self::Bucket { client, bucket } => {
+                let attempt = || self.part_of_object(client, bucket, key, &part, etag);
+                let got = Box::pin(retry(BODIES, |failure| matches!(failure, Failure::Body(_)), attempt)).await;
+                got.map_err(|failure| match failure {
+                    Failure::Body(error) | Failure::Final(error) => error,
+                })
+            }
+            Self::Folder(folder) => {
+                let path = folder.join(key);
+                blocking(move || read_part(&path, part)).await
             }
         }
     }
@@ -129,14 +174,29 @@ impl Files {
                 Err(error) => Err(Failure::Body(self.cannot("read", key, &format!("the answer broke off: {error}")))),
             },
             Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => Ok(None),
-            Err(error) => {
-                let why = with_permissions(
-                    &error,
-                    "s3:GetObject, and s3:ListBucket on the bucket, without which an object that does not exist is \
-                     forbidden too",
-                );
-                Err(Failure::Final(self.cannot("read", key, &why)))
-            }
+            Err(error) => Err(Failure::Final(self.cannot("read", key, &with_permissions(&error, READING)))),
+        }
+    }
+
+    async fn part_of_object(
+        &self,
+        client: &aws_sdk_s3::Client,
+        bucket: &str,
+        key: &str,
+        part: &Range<u64>,
+        etag: Option<&str>,
+    ) -> Result<Part, Failure> {
+        // Both ends are counted in: RFC 9110, 14.1.2.
+        let range = format!("bytes={}-{}", part.start, part.end.saturating_sub(1));
+        let get = client.get_object().bucket(bucket).key(key).range(range).set_if_match(etag.map(str::to_owned));
+        match get.send().await {
+            Ok(answer) => match answer.body.collect().await {
+                Ok(body) => Ok(Part::Bytes(body.into_bytes())),
+                Err(error) => Err(Failure::Body(self.cannot("read", key, &format!("the answer broke off: {error}")))),
+            },
+            // No such key, another tag, a range after its end.
+            Err(error) if matches!(status(&error), Some(404 | 412 | 416)) => Ok(Part::Changed),
+            Err(error) => Err(Failure::Final(self.cannot("read", key, &with_permissions(&error, READING)))),
         }
     }
 
@@ -164,10 +224,14 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let why = aws::explain(error);
-    match error.raw_response().map(|answer| answer.status().as_u16()) {
+    match status(error) {
         Some(403) => format!("{why}; this takes the permission {permissions}"),
         _ => why,
     }
+}
+
+fn status<E>(error: &SdkError<E, aws_sdk_s3::config::http::HttpResponse>) -> Option<u16> {
+    error.raw_response().map(|answer| answer.status().as_u16())
 }
 
 fn list(folder: &Path, prefix: &str) -> Result<Vec<String>, FilesError> {
@@ -195,6 +259,23 @@ fn read(path: &Path) -> Result<Option<Bytes>, FilesError> {
         Ok(body) => Ok(Some(body.into())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(FilesError(on_disk::cannot("read", path, &error))),
+    }
+}
+
+fn read_part(path: &Path, part: Range<u64>) -> Result<Part, FilesError> {
+    let read = (|| {
+        let mut file = std::fs::File::open(path)?;
+        if file.metadata()?.len() <= part.start {
+            return Ok(Part::Changed);
+        }
+        file.seek(SeekFrom::Start(part.start))?;
+        let mut bytes = Vec::new();
+        file.take(part.end.saturating_sub(part.start)).read_to_end(&mut bytes)?;
+        Ok(Part::Bytes(bytes.into()))
+    })();
+    match read {
+        Err(error) if std::io::Error::kind(&error) == ErrorKind::NotFound => Ok(Part::Changed),
+        read => read.map_err(|error| FilesError(on_disk::cannot("read", path, &error))),
     }
 }
 

@@ -13,7 +13,9 @@
 //! Runs that exclude each other take turns in a [`Ledger`]: in the same table, or in a folder for who runs without AWS. What
 //! such a run leaves, [`files::Files`] keeps in the bucket or in the folder. [`Place`] is the two together, as the settings
 //! say; [`event`] tells a schedule's event from one by hand, and [`report`] names who did not end as they should.
+//! [`audit_index`] leads to what the last audit found.
 
+pub mod audit_index;
 pub mod event;
 pub mod files;
 mod keeper;

@@ -7,7 +7,7 @@ use aws_sdk_s3::{Client, config};
 use bytes::Bytes;
 use crosswalk_local_aws::testbed::Testbed;
 use crosswalk_local_aws::{s3_client, sdk_config_for};
-use crosswalk_runs::files::Files;
+use crosswalk_runs::files::{Files, Part};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -32,6 +32,24 @@ async fn what_is_put_is_there_with_its_type_and_what_is_not_is_none() {
     let head = client.head_object().bucket(&testbed.names.bucket).key("state/people.json").send().await.unwrap();
     assert_eq!(head.content_type(), Some(JSON));
     assert_eq!(files.to_string(), format!("s3://{}", testbed.names.bucket));
+}
+
+#[tokio::test]
+async fn a_part_is_of_the_very_content_that_was_put() {
+    let (files, _, _testbed) = bucket().await;
+    let key = "reports/x/missing.csv";
+    assert_eq!(files.get_part(key, 0..3, None).await.unwrap(), Part::Changed);
+    let tag = files.put_tagged(key, Bytes::from_static(b"0123456789"), "text/csv").await.unwrap();
+    let tag = tag.as_deref();
+    assert!(tag.is_some());
+    for (part, expected) in [(0..3, "012"), (9..10, "9"), (8..400, "89")] {
+        let got = files.get_part(key, part.clone(), tag).await.unwrap();
+        assert_eq!(got, Part::Bytes(Bytes::from_static(expected.as_bytes())), "{part:?}");
+    }
+    assert_eq!(files.get_part(key, 10..11, tag).await.unwrap(), Part::Changed);
+    files.put(key, Bytes::from_static(b"abcdefghij"), "text/csv").await.unwrap();
+    assert_eq!(files.get_part(key, 0..3, tag).await.unwrap(), Part::Changed);
+    assert_eq!(files.get_part(key, 0..3, None).await.unwrap(), Part::Bytes(Bytes::from_static(b"abc")));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::fs;
 
 use bytes::Bytes;
-use crosswalk_runs::files::Files;
+use crosswalk_runs::files::{Files, Part};
 
 const JSON: &str = "application/json";
 
@@ -21,6 +21,20 @@ async fn what_is_put_is_there_and_what_is_not_is_none() {
     assert_eq!(files.get("state/people.json/deeper").await.ok().flatten(), None);
     // No draft is left.
     assert_eq!(fs::read_dir(parent.path().join("kept").join("state")).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn a_part_is_read_without_the_rest() {
+    let parent = tempfile::tempdir().unwrap();
+    let files = Files::Folder(parent.path().to_owned());
+    let key = "reports/x/missing.csv";
+    assert_eq!(files.get_part(key, 0..3, None).await.unwrap(), Part::Changed);
+    assert_eq!(files.put_tagged(key, Bytes::from_static(b"0123456789"), "text/csv").await.unwrap(), None);
+    for (part, expected) in [(0..3, "012"), (9..10, "9"), (8..400, "89")] {
+        let got = files.get_part(key, part.clone(), None).await.unwrap();
+        assert_eq!(got, Part::Bytes(Bytes::from_static(expected.as_bytes())), "{part:?}");
+    }
+    assert_eq!(files.get_part(key, 10..11, None).await.unwrap(), Part::Changed);
 }
 
 #[tokio::test]
