@@ -6,17 +6,18 @@ use aws_config::SdkConfig;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
 use crosswalk_function_kit::metrics::Metrics;
 use crosswalk_function_kit::traffic::OfTask;
 use crosswalk_function_kit::{Clock, Entropy};
+use crosswalk_http_edge::{AuthMode, Failure, Observer, observe};
 use crosswalk_identifier_store::{IdentifierStore, Table};
 use crosswalk_identity::Systems;
 use crosswalk_people::People;
 use crosswalk_runs::Runs;
 
-use crate::auth::{AuthMode, require_scope};
+use crate::auth::require_scope;
 use crate::body;
-use crate::observe::observe;
 use crate::openapi;
 use crate::problem::Problem;
 use crate::settings::ApiSettings;
@@ -74,16 +75,12 @@ impl Api {
         self.0.auth
     }
 
-    pub(crate) fn clock(&self) -> &Clock {
-        &self.0.clock
-    }
-
-    pub(crate) fn entropy(&self) -> &Entropy {
-        &self.0.entropy
-    }
-
-    pub(crate) fn metrics(&self) -> &Metrics {
-        &self.0.metrics
+    fn observer(&self) -> Observer {
+        let Inner { clock, entropy, metrics, .. } = &*self.0;
+        Observer::new(clock.clone(), entropy.clone(), metrics.clone(), |failure| match failure {
+            Failure::Panicked => Problem::internal().into_response(),
+            Failure::TooLong => Problem::busy().into_response(),
+        })
     }
 }
 
@@ -97,6 +94,45 @@ pub fn router(api: Api) -> Router {
         .fallback(async || Problem::no_route())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(body::LIMIT))
-        .layer(from_fn_with_state(api.clone(), observe))
+        .layer(from_fn_with_state(api.observer(), observe))
         .with_state(api)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::body::Body;
+    use axum::http::{Request, StatusCode};
+    use axum::response::Response;
+    use axum::routing::get;
+    use crosswalk_function_kit::settings::Environment;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn ask(route: axum::routing::MethodRouter) -> Response {
+        let environment = Environment::from_iter([("CROSSWALK_TABLE", "crosswalk")]);
+        let config = SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).build();
+        let settings = ApiSettings::from_env(&environment).unwrap();
+        let api = Api::new(&config, settings, Clock::system(), Entropy::system());
+        let router = Router::new().route("/", route).layer(from_fn_with_state(api.observer(), observe));
+        router.oneshot(Request::new(Body::empty())).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem() {
+        let response = ask(get(async || -> &str { panic!("alice@example.org") })).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        assert!(!String::from_utf8_lossy(&body).contains("alice"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_wait_is_a_problem_that_says_when_to_come_back() {
+        let response = ask(get(async || tokio::time::sleep(Duration::from_secs(3600)).await)).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()["retry-after"], "1");
+    }
 }

@@ -5,14 +5,13 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use crosswalk_http_edge::{RequestId, SEGMENT};
 use crosswalk_identifier_store::{Change, StoreRequest, Stored};
 use crosswalk_identity::{Mapping, System};
 use percent_encoding::utf8_percent_encode;
 
-use crate::adapter::SEGMENT;
 use crate::api::Api;
 use crate::body::JsonBody;
-use crate::observe::RequestId;
 use crate::problem::Problem;
 use crate::segments::{self, Segments};
 use crate::wire;

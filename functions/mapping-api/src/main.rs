@@ -2,7 +2,7 @@
 
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Entropy, aws, logs};
-use crosswalk_mapping_api::{Api, ApiSettings, AuthMode, handler, router};
+use crosswalk_mapping_api::{Api, ApiSettings, AuthMode, handle, router};
 use lambda_http::{lambda_runtime, service_fn};
 
 #[tokio::main]
@@ -15,7 +15,5 @@ async fn main() -> anyhow::Result<()> {
     }
     let config = aws::load_config(&environment).await;
     let router = router(Api::new(&config, settings, Clock::system(), Entropy::system()));
-    lambda_runtime::run(service_fn(|event| handler::handle(router.clone(), event)))
-        .await
-        .map_err(anyhow::Error::from_boxed)
+    lambda_runtime::run(service_fn(|event| handle(router.clone(), event))).await.map_err(anyhow::Error::from_boxed)
 }

@@ -3,21 +3,14 @@
 use crosswalk_function_kit::logs;
 use crosswalk_function_kit::metrics::Metrics;
 use crosswalk_function_kit::settings::{Environment, Reader, Setting, SettingsError, merged};
+use crosswalk_http_edge::{AUTH, AuthMode};
 use crosswalk_identity::{DEFAULT_SYSTEMS, Systems};
-
-use crate::auth::AuthMode;
 
 const TABLE: Setting = Setting::required("CROSSWALK_TABLE", "the DynamoDB table that all functions share");
 const SYSTEMS: Setting = Setting::with_default(
     "CROSSWALK_SYSTEMS",
     DEFAULT_SYSTEMS,
     "the systems that requests may name, comma-separated; replaces the default list",
-);
-const AUTH: Setting = Setting::with_default(
-    "CROSSWALK_AUTH",
-    "jwt",
-    "`jwt`: API Gateway's JWT authorizer must have checked each request; `none`: requests without claims are let in \
-     (local use only)",
 );
 
 /// Every setting that the function reads, the log's included.

@@ -2,12 +2,12 @@
 
 use axum::extract::{RawQuery, State};
 use axum::{Extension, Json};
+use crosswalk_http_edge::RequestId;
 use crosswalk_identifier_store::Moved;
 use crosswalk_identity::ExternalId;
 
 use crate::api::Api;
 use crate::body::JsonBody;
-use crate::observe::RequestId;
 use crate::problem::Problem;
 use crate::query::Parameters;
 use crate::segments::{self, Segments};

@@ -11,7 +11,7 @@ use crosswalk_function_kit::{Clock, Entropy};
 use crosswalk_identifier_store::{Change, IdentifierStore, StoreRequest, Table};
 use crosswalk_identity::{Email, ExternalId, Fein, Mark, System, Username};
 use crosswalk_local_aws::testbed::Testbed;
-use crosswalk_mapping_api::{Api, ApiSettings, Claims, handler, router};
+use crosswalk_mapping_api::{Api, ApiSettings, Claims, handle, router};
 use crosswalk_people::{EMPLOYER_ROLE, Employer, People};
 use crosswalk_runs::{Claim, Counts, Progress, RunRecord, RunState, Runs};
 use http_body_util::BodyExt;
@@ -182,7 +182,7 @@ pub(crate) async fn ask(router: &Router, method: &str, path: &str, body: Option<
 /// Asks with claims that hold these scopes.
 pub(crate) async fn ask_with_scope(router: &Router, method: &str, path: &str, scope: &str) -> Answer {
     let mut request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
-    request.extensions_mut().insert(Claims { scope: scope.to_owned() });
+    request.extensions_mut().insert(Claims::from_iter([("scope", scope)]));
     send(router, request).await
 }
 
@@ -199,7 +199,7 @@ pub(crate) async fn invoke(router: &Router, event: &Value) -> Answer {
 
 pub(crate) async fn invoke_as(router: &Router, event: &Value, context: Context) -> Answer {
     let event = LambdaEvent::new(serde_json::from_value(event.clone()).unwrap(), context);
-    let response = handler::handle(router.clone(), event).await.unwrap();
+    let response = handle(router.clone(), event).await.unwrap();
     // API Gateway sees the JSON.
     let response = serde_json::to_value(response).unwrap();
     assert_eq!(response["isBase64Encoded"], false);

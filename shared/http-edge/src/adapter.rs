@@ -1,8 +1,9 @@
 //! From API Gateway's event to the request that the router would have got over HTTP, and from its answer back.
 
 use axum::body::{Body, Bytes};
+use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderMap, Request, Response, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use lambda_http::LambdaEvent;
@@ -11,11 +12,11 @@ use lambda_http::aws_lambda_events::apigw::{
 };
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::auth::Claims;
+use crate::claims::Claims;
 use crate::observe::RequestId;
 
 /// Everything in a path's segment but RFC 3986's unreserved characters.
-pub(crate) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What no URI's query holds, but a careless client sends. `%` is not in it: what is encoded stays as it is.
 const STRAY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
@@ -28,7 +29,8 @@ const STRAY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b
 /// what followed a decoded `?` is cut off by API Gateway; both are why usernames hold neither. The query string arrives
 /// encoded and stays as it is, with parameters that were given twice.
 ///
-/// The claims come from the event's context, which callers cannot write, and become an extension of the request.
+/// The claims come from the event's context, which callers cannot write, and become an extension of the request. API Gateway takes the cookies
+/// out of the headers; they go back there, in one header, as browsers send them.
 pub(crate) fn request(event: LambdaEvent<ApiGatewayV2httpRequest>) -> Request<Body> {
     let LambdaEvent { payload, context } = event;
     let uri = uri(payload.raw_path.as_deref().unwrap_or_default(), payload.raw_query_string.as_deref());
@@ -37,6 +39,9 @@ pub(crate) fn request(event: LambdaEvent<ApiGatewayV2httpRequest>) -> Request<Bo
     *request.method_mut() = payload.request_context.http.method;
     *request.headers_mut() = payload.headers;
     *request.uri_mut() = uri;
+    if let Some(cookies) = cookies(payload.cookies.unwrap_or_default()) {
+        request.headers_mut().insert(COOKIE, cookies);
+    }
     let extensions = request.extensions_mut();
     if let Some(claims) = claims {
         extensions.insert(claims);
@@ -49,7 +54,13 @@ pub(crate) fn request(event: LambdaEvent<ApiGatewayV2httpRequest>) -> Request<Bo
 
 fn claims(context: &ApiGatewayV2httpRequestContext) -> Option<Claims> {
     let claims = &context.authorizer.as_ref()?.jwt.as_ref()?.claims;
-    Some(Claims { scope: claims.get("scope").cloned().unwrap_or_default() })
+    Some(claims.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect())
+}
+
+/// Cookies that no header can hold are left out: API Gateway would have refused the request.
+fn cookies(mut cookies: Vec<String>) -> Option<HeaderValue> {
+    cookies.retain(|cookie| HeaderValue::from_str(cookie).is_ok());
+    if cookies.is_empty() { None } else { HeaderValue::from_str(&cookies.join("; ")).ok() }
 }
 
 /// Text that is not base64, though the event says so, goes on as it is: whoever reads it refuses it.
@@ -71,15 +82,29 @@ fn uri(raw_path: &str, query: Option<&str>) -> Uri {
     PathAndQuery::try_from(uri).map_or_else(|_| Uri::default(), Uri::from)
 }
 
-/// Makes API Gateway's response. All our answers are JSON, which it takes as text.
+/// Makes API Gateway's response. Payload v2 has one value a header, so values of the same name are joined; cookies, which
+/// cannot be joined, have a field of their own.
 pub(crate) fn response(answer: Response<String>) -> ApiGatewayV2httpResponse {
-    let (parts, body) = answer.into_parts();
+    let (mut parts, body) = answer.into_parts();
     let mut response = ApiGatewayV2httpResponse::default();
     response.status_code = parts.status.as_u16().into();
-    response.headers = parts.headers;
+    response.cookies = texts(&parts.headers, &SET_COOKIE);
+    parts.headers.remove(SET_COOKIE);
+    response.headers =
+        parts.headers.keys().filter_map(|name| Some((name.clone(), joined(&parts.headers, name)?))).collect();
     response.multi_value_headers = HeaderMap::new();
     response.body = (!body.is_empty()).then(|| body.into());
     response
+}
+
+/// A value that is not text would make the whole response fail, as it travels as JSON; none of ours is such a value.
+fn texts(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
+    headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).map(str::to_owned).collect()
+}
+
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+    let texts = texts(headers, name);
+    if texts.is_empty() { None } else { HeaderValue::from_str(&texts.join(", ")).ok() }
 }
 
 #[cfg(test)]
