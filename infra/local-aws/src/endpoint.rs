@@ -41,7 +41,7 @@ pub(crate) struct Services {
     sqs: Sqs,
     pub(crate) cognito: Cognito,
     secrets: SecretsManager,
-    ses: Ses,
+    pub(crate) ses: Ses,
     mailbox: Arc<Mailbox>,
     /// Held as long as the folder is used.
     _lock: Option<File>,
@@ -75,8 +75,8 @@ impl Services {
             s3: S3::open(below("s3").as_deref(), clock.clone(), entropy.clone(), Arc::clone(&queues))?,
             sqs: Sqs::new(queues),
             cognito: Cognito::open(below("cognito").as_deref(), clock.clone(), entropy.clone(), Arc::clone(&mailbox))?,
-            secrets: SecretsManager::open(below("secretsmanager").as_deref(), clock, entropy)?,
-            ses: Ses::new(Arc::clone(&mailbox)),
+            secrets: SecretsManager::open(below("secretsmanager").as_deref(), clock.clone(), entropy)?,
+            ses: Ses::new(Arc::clone(&mailbox), clock),
             mailbox,
             _lock: lock,
         })

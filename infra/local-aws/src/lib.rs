@@ -8,7 +8,7 @@
 //! | SQS | winterbaume-sqs over storage of our own | modelled error names; messages and receive counts survive a restart; no message is lost without its dead-letter queue | JSON protocol only; no FIFO order, no retention; `VisibilityTimeout=0` on a receive is taken as not given |
 //! | Cognito | our own | – | the operations of a pool's life, accounts and password sign-in only; no groups, MFA, SRP or triggers; tokens are opaque; ListUsers is always consistent; throttles on demand only |
 //! | Secrets Manager | our own | – | not encrypted; no rotation; a deleted secret waits for ever |
-//! | SES v2 | our own | – | SendEmail with simple content only; any sender may send; nothing leaves the machine |
+//! | SES v2 | our own | – | SendEmail with simple content, and GetAccount; any sender may send; one domain is refused ([`MailRules`]); nothing leaves the machine |
 //!
 //! Only S3 checks signatures; nothing checks permissions.
 
@@ -37,6 +37,7 @@ use anyhow::Context as _;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use serde::{Deserialize, Serialize};
+pub use ses::{MailRules, SesFault};
 use tokio::sync::oneshot;
 
 /// The region that the embedded AWS says it is.
@@ -71,12 +72,18 @@ pub struct LocalAws {
 }
 
 /// A mail that the embedded SES took.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Mail {
     /// The sender.
     pub from: String,
     /// The recipients.
     pub to: Vec<String>,
+    /// Whom an answer goes to, if not the sender.
+    #[serde(default)]
+    pub reply_to: Vec<String>,
+    /// Other lines of its head.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
     /// The subject.
     pub subject: String,
     /// The text part.
@@ -143,6 +150,16 @@ impl LocalAws {
     /// Makes the next `times` calls of a Cognito operation answer TooManyRequestsException.
     pub fn throttle_cognito(&self, operation: &str, times: u32) {
         self.services.cognito.throttle(operation, times);
+    }
+
+    /// How the embedded SES treats mails from now on.
+    pub fn set_mail_rules(&self, rules: MailRules) {
+        self.services.ses.set_rules(rules);
+    }
+
+    /// Makes the next `times` calls of SES's SendEmail or GetAccount fail so.
+    pub fn fail_ses(&self, operation: &str, fault: SesFault, times: u32) {
+        self.services.ses.fail(operation, fault, times);
     }
 }
 

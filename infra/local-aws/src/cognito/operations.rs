@@ -482,7 +482,7 @@ impl Cognito {
             to: vec![email.clone()],
             subject: "Your temporary password".to_owned(),
             text: Some(format!("Your username is {email} and temporary password is {password}.")),
-            html: None,
+            ..Mail::default()
         });
     }
 

@@ -1,9 +1,8 @@
-//! Secrets Manager and SES through the real clients.
+//! Secrets Manager through the real client.
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::ProvideErrorMetadata as _;
-use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
-use crosswalk_local_aws::{LocalAws, Storage, mails};
+use crosswalk_local_aws::{LocalAws, Storage};
 
 #[tokio::test]
 async fn secrets_are_read_by_name_and_arn_and_change() {
@@ -42,30 +41,4 @@ async fn empty_unknown_and_deleted_secrets_say_so() {
     assert!(client.describe_secret().secret_id("empty").send().await.unwrap().deleted_date().is_some());
     client.delete_secret().secret_id("empty").force_delete_without_recovery(true).send().await.unwrap();
     assert!(get("empty").await.unwrap_err().into_service_error().is_resource_not_found_exception());
-}
-
-#[tokio::test]
-async fn mail_that_was_sent_can_be_read() {
-    let aws = LocalAws::start(Storage::Memory, 0).unwrap();
-    let client = aws_sdk_sesv2::Client::new(&aws.sdk_config());
-    let content = |text: &str| Content::builder().data(text).charset("UTF-8").build().unwrap();
-    let message = Message::builder()
-        .subject(content("Grüße"))
-        .body(Body::builder().text(content("text")).html(content("<p>html</p>")).build());
-    let send = client
-        .send_email()
-        .from_email_address("crosswalk@example.org")
-        .destination(Destination::builder().to_addresses("zoe@example.org").build())
-        .content(EmailContent::builder().simple(message.build()).build());
-    assert!(send.send().await.unwrap().message_id().is_some());
-    let mails = mails(aws.endpoint()).await.unwrap();
-    assert_eq!(mails.len(), 1);
-    assert_eq!((mails[0].from.as_str(), mails[0].subject.as_str()), ("crosswalk@example.org", "Grüße"));
-    assert_eq!(
-        (mails[0].to.clone(), mails[0].html.as_deref()),
-        (vec!["zoe@example.org".to_owned()], Some("<p>html</p>"))
-    );
-    let nobody = client.send_email().from_email_address("crosswalk@example.org");
-    let nobody = nobody.content(EmailContent::builder().build()).send().await.unwrap_err().into_service_error();
-    assert!(nobody.is_bad_request_exception());
 }
