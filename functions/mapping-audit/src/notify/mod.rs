@@ -33,8 +33,18 @@ pub enum MailOutcome {
     Refused(Cow<'static, str>),
     /// It could not be sent, and why.
     Failed(Cow<'static, str>),
-    /// The time was up, or as many as there may be were sent.
-    NotReached,
+    /// It is left for the next run, and why: the time was up, as many as there may be were sent, or the sending was ended.
+    NotReached(Cow<'static, str>),
+}
+
+/// What came of the mails of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notified {
+    /// Each person with what came of the mail, in the order in which they were given.
+    pub people: Vec<(Lacking, MailOutcome)>,
+    /// Why the sending was ended before all were written to, if it was: something is wrong with the account, not with a
+    /// mail. The run should tell.
+    pub ended: Option<String>,
 }
 
 /// How mails are sent.
@@ -73,8 +83,8 @@ impl Notifier {
         _run: &str,
         dry_run: bool,
         _deadline: Deadline,
-    ) -> Vec<(Lacking, MailOutcome)> {
-        let outcome = if dry_run { MailOutcome::WouldSend } else { MailOutcome::NotReached };
-        people.into_iter().map(|lacking| (lacking, outcome.clone())).collect()
+    ) -> Notified {
+        let outcome = if dry_run { MailOutcome::WouldSend } else { MailOutcome::NotReached("not built yet".into()) };
+        Notified { people: people.into_iter().map(|lacking| (lacking, outcome.clone())).collect(), ended: None }
     }
 }
