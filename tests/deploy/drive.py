@@ -1,7 +1,7 @@
 """Drives the deployed stack through AWS's own interfaces and checks what comes of it: `drive.py ENDPOINT STACK`.
 
-Runs in the repository's root, with the secrets of a stand-in Keycloak and Glean in KEYCLOAK_CLIENT_SECRET and
-GLEAN_API_TOKEN, an empty PostgreSQL database in CUSTOM_DB_URI, and its client in PSQL.
+Runs in the repository's root, with the secrets of a stand-in Keycloak, Glean and NEMO in KEYCLOAK_CLIENT_SECRET,
+GLEAN_API_TOKEN and NEMO_TOKEN, an empty PostgreSQL database in CUSTOM_DB_URI, and its client in PSQL.
 """
 
 import base64
@@ -431,6 +431,41 @@ def check_sync():
     step("a sync that fails says what is denied, and ends in its failure destination")
 
 
+# -- the NEMO harvest ---------------------------------------------------------------------------------------------------------
+
+
+def harvested(event):
+    answer = lambdas.invoke(FunctionName=f"{STACK}-nemo-harvest", Payload=json.dumps(event))
+    payload = json.load(answer["Payload"])
+    if answer.get("FunctionError"):
+        fail(f"the harvest by {event} failed: {payload}")
+    return payload["run"]
+
+
+def check_harvest():
+    secrets.put_secret_value(SecretId=OUTPUTS["NemoTokenArn"], SecretString=os.environ["NEMO_TOKEN"])
+    # Two users, and one who is inactive.
+    expected = {"read": 3, "created": 2, "skipped": 1}
+    same("the plan", counts(harvested({"dry_run": True})), expected)
+    same("runs that a dry run leaves", runs_where("kind", "nemo-harvest"), [])
+
+    event = fire("nemo-harvest", "2026-01-02T04:00:00Z")
+    run = until("the NEMO harvest", lambda: first_run("nemo-harvest"))
+    same(f"the NEMO harvest ({run['reasons']})", (run["state"], counts(run)), ("succeeded", expected))
+    same("who is NEMO user 901", found("/systems/nemo/identifiers?external_id=901")["username"], "ines")
+    states = s3.list_objects_v2(Bucket=BUCKET, Prefix="state/nemo-harvest/").get("Contents", [])
+    same("states", [state["Key"] for state in states], ["state/nemo-harvest/nemo.txt"])
+    step("a schedule harvests the stand-in NEMO's users as mappings")
+
+    same("the same event again", harvested(event)["id"], run["id"])
+    again = harvested({})
+    same("the second run", counts(again), {"read": 3, "unchanged": 2, "skipped": 1})
+    check_refusal("nemo-harvest", "NemoHarvestRole", "State")
+    check_failure_destination("nemo-harvest", "HarvestFailureQueueUrl")
+    same("lines of the log with the token", [it for it in log("nemo-harvest") if os.environ["NEMO_TOKEN"] in it], [])
+    step("a harvest that fails says what is denied, and ends in its failure destination")
+
+
 def check_metrics():
     """The alarms' own metrics are those that the log has."""
     lines = [json.loads(line) for line in log("csv-import") if '"_aws"' in line]
@@ -451,7 +486,7 @@ def check_metrics():
 
 
 def check_logs():
-    for function in ["csv-import", "mapping-api", "people-export", "directory-sync"]:
+    for function in ["csv-import", "mapping-api", "people-export", "directory-sync", "nemo-harvest"]:
         for line in log(function):
             try:
                 json.loads(line)
@@ -465,6 +500,7 @@ check_api()
 check_denials()
 check_export()
 check_sync()
+check_harvest()
 check_poison()
 check_metrics()
 check_logs()
