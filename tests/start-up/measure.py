@@ -29,6 +29,8 @@ SETTINGS = {
     "LDAP_BIND_USER_DN": "cn=crosswalk,dc=example,dc=org",
     "LDAP_BIND_PASSWORD": "secret",
     "LDAP_BASE_DN": "dc=example,dc=org",
+    "NEMO_URL": "https://nemo.example.org",
+    "NEMO_TOKEN": "token",
     "AWS_REGION": "eu-central-1",
     "AWS_ACCESS_KEY_ID": "key",
     "AWS_SECRET_ACCESS_KEY": "secret",
