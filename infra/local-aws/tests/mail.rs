@@ -1,6 +1,6 @@
 //! SES through the real client.
-
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::config::retry::RetryConfig;
 use aws_sdk_sesv2::error::ProvideErrorMetadata as _;
