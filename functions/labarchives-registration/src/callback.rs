@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::http::header::SET_COOKIE;
@@ -41,11 +42,11 @@ impl From<Outcome> for Told {
 /// Answers a person who comes back.
 pub(crate) async fn take(
     State(shared): State<Arc<Shared>>,
-    Path(state): Path<String>,
+    state: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let told = match Token::parse(&state) {
+    let told = match Token::parse(&link::given(state)) {
         None => Outcome::NotThisBrowser.into(),
         Some(state) => {
             let told = Box::pin(come_back(&shared, &state, &query.unwrap_or_default(), &headers)).await;

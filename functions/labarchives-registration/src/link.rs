@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -13,8 +14,8 @@ use crate::pages::{self, Outcome};
 use crate::registration::Shared;
 
 /// Shows who is about to link what. Mail scanners fetch links too, so that nothing is written.
-pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(token): Path<String>) -> Response {
-    match Box::pin(look(&shared, &token)).await {
+pub(crate) async fn show(State(shared): State<Arc<Shared>>, token: Result<Path<String>, PathRejection>) -> Response {
+    match Box::pin(look(&shared, &given(token))).await {
         Ok((invitation, is_linked)) => pages::invitation(&invitation, is_linked, shared.contact.as_deref()),
         Err(outcome) => shared.end(outcome, None),
     }
@@ -30,13 +31,13 @@ async fn look(shared: &Shared, given: &str) -> Result<(Invitation, bool), Outcom
 /// in with it again confirms it.
 pub(crate) async fn begin(
     State(shared): State<Arc<Shared>>,
-    Path(token): Path<String>,
+    token: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response {
     if !shared.shield.lets_in(&headers) {
         return shared.end(Outcome::ForeignButton, None);
     }
-    match Box::pin(depart(&shared, &token)).await {
+    match Box::pin(depart(&shared, &given(token))).await {
         Ok(response) => response,
         Err(outcome) => shared.end(outcome, None),
     }
@@ -53,6 +54,11 @@ async fn depart(shared: &Shared, given: &str) -> Result<Response, Outcome> {
     let (Some(location), Some(cookie)) = (location, cookie::set(&state)) else { return Err(Outcome::Failed) };
     tracing::info!(attempt = ?state.hash(), "a registration begins");
     Ok((StatusCode::SEE_OTHER, [(LOCATION, location), (SET_COOKIE, cookie)]).into_response())
+}
+
+/// A path's segment; an empty one where it does not decode to text.
+pub(crate) fn given(segment: Result<Path<String>, PathRejection>) -> String {
+    segment.map(|Path(segment)| segment).unwrap_or_default()
 }
 
 /// The invitation of a link, if it can still be used here.
