@@ -15,6 +15,7 @@ use crosswalk_identifier_store::{IdentifierStore, Table};
 use crosswalk_identity::Systems;
 use crosswalk_people::People;
 use crosswalk_runs::Runs;
+use crosswalk_runs::files::{Files, s3_client};
 
 use crate::auth::require_scope;
 use crate::body;
@@ -32,6 +33,7 @@ struct Inner {
     people: People,
     runs: Runs,
     systems: Systems,
+    files: Option<Files>,
     auth: AuthMode,
     clock: Clock,
     entropy: Entropy,
@@ -48,6 +50,7 @@ impl Api {
             people: People::new(table.clone(), clock.clone(), entropy.clone()),
             runs: Runs::new(table, clock.clone(), entropy.clone()),
             systems: settings.systems,
+            files: settings.bucket.map(|bucket| Files::Bucket { client: s3_client(config), bucket }),
             auth: settings.auth,
             clock,
             entropy,
@@ -69,6 +72,11 @@ impl Api {
 
     pub(crate) fn systems(&self) -> &Systems {
         &self.0.systems
+    }
+
+    /// Where the audits' reports are.
+    pub(crate) fn files(&self) -> Option<&Files> {
+        self.0.files.as_ref()
     }
 
     pub(crate) fn auth(&self) -> AuthMode {

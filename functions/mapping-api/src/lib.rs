@@ -4,6 +4,7 @@
 //! port alike. A request takes the way handle → observe → auth → route → store; every refusal is an RFC 9457 problem.
 
 mod api;
+mod audit;
 mod auth;
 mod body;
 mod employers;

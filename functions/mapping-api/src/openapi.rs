@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use crate::api::Api;
 use crate::auth::{READ, WRITE};
-use crate::{employers, health, identifiers, people, problem, runs, systems};
+use crate::{audit, employers, health, identifiers, people, problem, runs, systems};
 
 /// The routes that need a scope.
 pub(crate) fn guarded_routes() -> OpenApiRouter<Api> {
@@ -26,6 +26,7 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<Api> {
         .routes(routes!(employers::get_employer))
         .routes(routes!(runs::list_runs))
         .routes(routes!(runs::get_run))
+        .routes(routes!(audit::missing))
 }
 
 /// The routes that are open.
@@ -84,7 +85,7 @@ fn guard(item: &mut PathItem) {
     }
 }
 
-/// What any guarded operation may answer.
+/// What any guarded operation may answer, unless it says so in words of its own.
 fn add_refusals(operation: &mut Operation, scope: &str) {
     let mut refusals = vec![
         ("400", "The request is not valid; `detail` says what to send.".to_owned()),
@@ -98,7 +99,7 @@ fn add_refusals(operation: &mut Operation, scope: &str) {
         refusals.push(("415", "The body is not sent as `application/json`.".to_owned()));
     }
     for (status, description) in refusals {
-        operation.responses.responses.insert(status.to_owned(), refusal(description).into());
+        operation.responses.responses.entry(status.to_owned()).or_insert_with(|| refusal(description).into());
     }
 }
 

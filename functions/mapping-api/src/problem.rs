@@ -76,6 +76,37 @@ impl Problem {
         problem
     }
 
+    /// The cursor is not one that we gave for this.
+    pub(crate) fn no_cursor() -> Self {
+        Self::invalid(
+            "the `cursor` is not one that this listing gave; send `next_cursor` of the page before, or none to begin",
+        )
+    }
+
+    /// The cursor is of an audit that is not the last one any more.
+    pub(crate) fn outdated_cursor() -> Self {
+        let title = "The cursor is of an older audit";
+        let detail = "another audit has ended since the page before; begin anew, without `cursor`";
+        Self::new(StatusCode::GONE, "urn:crosswalk:problem:outdated-cursor", title, detail)
+    }
+
+    /// The audit's index and its rows do not fit together.
+    pub(crate) fn audit_changed() -> Self {
+        let title = "The audit's rows are not there";
+        let detail = "the rows of the last audit are not where its index says: it is being written again, or its report \
+                      was deleted. Send the same request again in a minute; if that does not help, run an audit";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "urn:crosswalk:problem:audit-changed", title, detail)
+            .with_header(RETRY_AFTER, HeaderValue::from_static("60"))
+    }
+
+    /// The API was not told where audits are kept.
+    pub(crate) fn no_bucket() -> Self {
+        let title = "The API has no bucket";
+        let detail = "this API was not told where audits are kept: set CROSSWALK_BUCKET, the bucket with the reports, and \
+                      start it again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "urn:crosswalk:problem:not-set-up", title, detail)
+    }
+
     pub(crate) fn no_claims(needed: &'static str) -> Self {
         let detail = format!(
             "no authorizer has checked this request: send `Authorization: Bearer <token>` with the scope `{needed}` to \
@@ -145,9 +176,7 @@ impl From<Refusal> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Cursor => Self::invalid(
-                "the `cursor` is not one that this listing gave; send `next_cursor` of the page before, or none to begin",
-            ),
+            StoreError::Cursor => Self::no_cursor(),
             StoreError::Notes { .. } => Self::invalid(error.to_string()),
             StoreError::Busy(_) => {
                 tracing::warn!(%error, "the store is busy");

@@ -7,6 +7,10 @@ use crosswalk_http_edge::{AUTH, AuthMode};
 use crosswalk_identity::{DEFAULT_SYSTEMS, Systems};
 
 const TABLE: Setting = Setting::required("CROSSWALK_TABLE", "the DynamoDB table that all functions share");
+const BUCKET: Setting = Setting::optional(
+    "CROSSWALK_BUCKET",
+    "the bucket that the audits' reports are in; without it `GET /audit/missing` is refused",
+);
 const SYSTEMS: Setting = Setting::with_default(
     "CROSSWALK_SYSTEMS",
     DEFAULT_SYSTEMS,
@@ -15,7 +19,7 @@ const SYSTEMS: Setting = Setting::with_default(
 
 /// Every setting that the function reads, the log's included.
 pub fn settings() -> Vec<Setting> {
-    merged(&[&[TABLE, SYSTEMS, AUTH], logs::SETTINGS])
+    merged(&[&[TABLE, BUCKET, SYSTEMS, AUTH], logs::SETTINGS])
 }
 
 /// What the function needs to know at start.
@@ -23,6 +27,8 @@ pub fn settings() -> Vec<Setting> {
 pub struct ApiSettings {
     /// The DynamoDB table's name.
     pub table: String,
+    /// The bucket that the audits' reports are in.
+    pub bucket: Option<String>,
     /// The systems that requests may name.
     pub systems: Systems,
     /// What to do with a request that no authorizer has checked.
@@ -39,10 +45,11 @@ impl ApiSettings {
     pub fn from_env(environment: &Environment) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(environment);
         let table = reader.text(&TABLE);
+        let bucket = reader.text(&BUCKET);
         let systems = reader.parsed::<Systems>(&SYSTEMS);
         let auth = reader.parsed::<AuthMode>(&AUTH);
         let metrics = Metrics::of(environment);
-        reader.finish((|| Some(Self { table: table?, systems: systems?, auth: auth?, metrics }))())
+        reader.finish((|| Some(Self { table: table?, bucket, systems: systems?, auth: auth?, metrics }))())
     }
 }
 

@@ -3,6 +3,8 @@
 //! Absent values are null, times RFC 3339 in UTC. Fields may be added later; clients ignore what they don't know. What
 //! comes in is read strictly: an unknown field is refused, as it may be a misspelt known one.
 
+mod audit;
+
 use std::collections::BTreeMap;
 
 use crosswalk_identifier_store::{self as store, Change};
@@ -11,6 +13,8 @@ use crosswalk_people as people;
 use crosswalk_runs as runs;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
+
+pub use audit::{AuditNumbers, Audited, Lacking, MissingPage, SystemNumbers};
 
 /// That a person is known to a system under an external id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -20,6 +20,7 @@ const GUARDED: &[(&str, &str)] = &[
     ("GET", "/employers/042127847"),
     ("GET", "/runs"),
     ("GET", "/runs/x"),
+    ("GET", "/audit/missing"),
 ];
 
 #[tokio::test]

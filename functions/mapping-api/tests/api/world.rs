@@ -13,11 +13,14 @@ use crosswalk_identity::{Email, ExternalId, Fein, Mark, System, Username};
 use crosswalk_local_aws::testbed::Testbed;
 use crosswalk_mapping_api::{Api, ApiSettings, Claims, handle, router};
 use crosswalk_people::{EMPLOYER_ROLE, Employer, People};
+use crosswalk_runs::files::{Files, s3_client};
 use crosswalk_runs::{Claim, Counts, Progress, RunRecord, RunState, Runs};
 use http_body_util::BodyExt;
 use lambda_http::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use tower::ServiceExt;
+
+use crate::audit::audit;
 
 /// What the fixed clock says.
 pub(crate) const NOW: &str = "2026-11-22T10:00:00.000Z";
@@ -47,9 +50,27 @@ impl World {
         Self { bed, clock: Clock::fixed(NOW.parse().unwrap()), entropy: Entropy::system() }
     }
 
-    /// With what the events in `events/` ask for.
+    /// With nobody in it, and a bucket.
+    pub(crate) async fn with_bucket() -> Self {
+        let bed = Testbed::start().await;
+        Self { bed, clock: Clock::fixed(NOW.parse().unwrap()), entropy: Entropy::system() }
+    }
+
+    /// With what the events in `events/` ask for, but the audit.
     pub(crate) async fn peopled() -> Self {
-        let world = Self::empty().await;
+        Self::empty().await.seeded().await
+    }
+
+    /// With what the events in `events/` ask for.
+    pub(crate) async fn audited() -> Self {
+        let world = Self::with_bucket().await.seeded().await;
+        let carol = ("carol@example.org".to_owned(), None, Vec::new());
+        audit(&world.files(), "mapping-audit-1", &[("nemo", vec![carol])]).await;
+        world
+    }
+
+    async fn seeded(self) -> Self {
+        let world = self;
         world.map("alice@example.org", "nemo", "1001").await;
         world.map("alice@example.org", "labarchives_eln", "a/b?1").await;
         world.map(ODD, "nemo", "2001").await;
@@ -74,6 +95,10 @@ impl World {
 
     pub(crate) fn table(&self) -> Table {
         Table::new(aws_sdk_dynamodb::Client::new(&self.bed.config), self.bed.names.table.clone())
+    }
+
+    pub(crate) fn files(&self) -> Files {
+        Files::Bucket { client: s3_client(&self.bed.config), bucket: self.bed.names.bucket.clone() }
     }
 
     pub(crate) fn store(&self) -> IdentifierStore {
@@ -114,7 +139,9 @@ impl World {
     }
 
     pub(crate) fn router_over(&self, config: &aws_config::SdkConfig, auth: &str) -> Router {
-        let settings = settings(&self.bed.names.table, auth);
+        let bucket = &self.bed.names.bucket;
+        let bucket = if bucket.is_empty() { None } else { Some(bucket.clone()) };
+        let settings = ApiSettings { bucket, ..settings(&self.bed.names.table, auth) };
         router(Api::new(config, settings, self.clock.clone(), self.entropy.clone()))
     }
 
