@@ -13,8 +13,8 @@ use crate::{Item, ItemKey, RunLines, StoreError, Table};
 
 /// The sort key of every owner item.
 pub(crate) const OWNER: &str = "OWNER";
-/// What the sort key of every mapping item begins with.
-pub(crate) const MAPPING: &str = "MAPPING#";
+/// What the sort key of every mapping item begins with, before its system.
+pub const MAPPING: &str = "MAPPING#";
 const PERSON: &str = "PERSON#";
 const EXTERNAL: &str = "EXTERNAL#";
 
@@ -55,6 +55,14 @@ pub(crate) fn shard(username: &Username) -> u8 {
 pub(crate) struct MappingItem {
     pub(crate) mapping: Mapping,
     pub(crate) run_lines: Option<RunLines>,
+}
+
+/// The mapping of a person's item that was read.
+///
+/// # Errors
+/// [`StoreError::Broken`].
+pub fn read_mapping(item: Item) -> Result<Mapping, StoreError> {
+    Ok(MappingItem::read(item)?.mapping)
 }
 
 /// The owner's item: who holds an external id.

@@ -48,7 +48,8 @@
 //!
 //! # For other crates
 //!
-//! `shared/people` keeps its items in the same table, with [`Calls`] (retries, one token a transaction) and [`RunLines`].
+//! `shared/people` keeps its items in the same table, with [`Calls`] (retries, one token a transaction) and [`RunLines`], and
+//! reads them together with the mappings ([`read_mapping`]).
 
 mod calls;
 mod decide;
@@ -73,11 +74,12 @@ use crosswalk_function_kit::retry::Retries;
 use crosswalk_function_kit::{Clock, Entropy};
 use crosswalk_identity::{Email, ExternalId, Mapping, Mark, System, Username};
 
-use crate::items::{MAPPING, MappingItem, OwnerItem, mapping_key, owner_key, person_pk};
+use crate::items::{MappingItem, OwnerItem, mapping_key, owner_key, person_pk};
 
 pub use calls::{Action, Calls, MAX_IN_ONE_CALL, Transacted, Written};
 pub use every::EveryMapping;
 pub use integrity::{BrokenItem, Checked, Fault};
+pub use items::{MAPPING, read_mapping};
 pub use last_seen::{Seen, Sighting};
 pub use listing::MAX_PAGE;
 pub use planner::Planner;

@@ -18,6 +18,7 @@
 //! ([`crosswalk_identifier_store::RunLines`]), so a repeated row gets its first outcome again and writes nothing.
 
 mod employer;
+mod every;
 mod integrity;
 mod link;
 mod overview;
@@ -29,6 +30,7 @@ use crosswalk_function_kit::{Clock, Entropy};
 use crosswalk_identifier_store::{Calls, Table};
 
 pub use employer::Employer;
+pub use every::{EveryKnown, Known};
 pub use integrity::{BrokenItem, Checked, Fault};
 pub use link::Link;
 pub use overview::Overview;

@@ -26,8 +26,8 @@ use crate::{Counts, Progress, RunError, RunRecord, RunState, Runs};
 /// number that only grows, beside the run's own item. Whatever concerns both is *one transaction*: beginning, each
 /// renewal, [`Held::confirm`], end and release. So there is no moment in which a worker has one without the other: a
 /// worker that dies, whenever it does, leaves both lapsing at the same time, and none is blocked for longer than one
-/// lease. (Two writes in either order would leave the first one claimed when the second fails.) Turns are few, and their
-/// items are kept for good.
+/// lease. (Two writes in either order would leave the first one claimed when the second fails.) A turn that nobody has
+/// taken for [`Runs::KEPT`] is deleted (TTL).
 ///
 /// **In a folder** the run is `runs/<id>.json` and the turn a file lock on `turns/<turn>.lock`, which goes with the process,
 /// however that ends. Who holds it stands beside it. Both are taken under a third, brief lock, `ledger.lock`, so of any

@@ -145,7 +145,7 @@ impl Runs {
     }
 
     /// Seconds since the epoch, as DynamoDB's TTL wants it.
-    fn expiry(&self) -> i64 {
+    pub(crate) fn expiry(&self) -> i64 {
         later(self.clock.now(), Self::KEPT).as_second()
     }
 }

@@ -4,6 +4,7 @@
 
 mod bed;
 mod employers;
+mod every;
 mod integrity;
 mod links;
 mod overview;

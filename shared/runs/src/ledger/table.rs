@@ -107,6 +107,8 @@ impl ClaimOf<'_> {
             ("ticket".into(), text(&self.ticket)),
             ("delivery".into(), text(self.delivery)),
             ("lease_until".into(), time(self.runs.lease_end())),
+            // Forgotten when nobody has taken it for as long as runs are kept: some ways have a turn for each run.
+            ("expires_at".into(), number(self.runs.expiry())),
         ]);
         let put = Put::builder().table_name(self.runs.calls.table_name()).set_item(Some(item));
         let put = match seen {
