@@ -8,7 +8,6 @@ use crate::{People, Person};
 
 /// An item by which somebody is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "they are read one after the other")]
 pub enum Known {
     /// A person.
     Person(Person),

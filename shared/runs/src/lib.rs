@@ -44,7 +44,7 @@ pub use lease::{Claim, Lease, RunError};
 pub use ledger::{Begin, Held, Ledger};
 pub use listing::Waited;
 pub use place::{Kept, Place, Ran, Worked};
-pub use record::{Progress, Reports, RunRecord, RunState, Traffic};
+pub use record::{AuditCounts, Progress, Reports, RunRecord, RunState, Traffic};
 
 /// Run records. Clones share one client.
 #[derive(Clone, Debug)]

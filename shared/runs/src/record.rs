@@ -99,6 +99,29 @@ pub struct RunRecord {
     /// The hash of the plan; absent in the ways that have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+    /// What an audit found; absent in the other ways.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditCounts>,
+}
+
+/// What an audit found, in numbers. All the people that it looked at are `unchanged` in the record's counts, since an audit
+/// changes nobody.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AuditCounts {
+    /// People who lack nothing.
+    pub complete: u64,
+    /// How many people each of the required systems does not know.
+    pub missing: BTreeMap<String, u64>,
+    /// Mappings that nobody has verified for long.
+    pub stale: u64,
+    /// Items that break the constraints.
+    pub broken: u64,
+    /// Mails by what came of them (`sent`, `skipped`, `refused`, `failed`, …); absent where none were to be sent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub mails: BTreeMap<String, u64>,
+    /// The folder of its reports in the bucket; absent in a dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reports: Option<String>,
 }
 
 /// The calls to an outside system.
@@ -147,6 +170,7 @@ impl RunRecord {
             traffic: BTreeMap::new(),
             continues: false,
             plan: None,
+            audit: None,
         }
     }
 
