@@ -11,8 +11,8 @@ use crosswalk_function_kit::rate::Pace;
 use crosswalk_identifier_store::{MAX_IN_ONE_CALL, StoreError};
 use crosswalk_identity::System;
 use crosswalk_invitations::InvitedBy;
-use futures::StreamExt as _;
-use futures::stream;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, stream};
 use jiff::Timestamp;
 use url::Url;
 
@@ -84,10 +84,14 @@ impl<'a> Sending<'a> {
     }
 
     async fn some(&self, letters: &[Letter], standing: &HashSet<usize>, pace: Option<&Pace>) -> Vec<MailOutcome> {
-        let ways = letters.iter().enumerate().map(|(place, letter)| {
+        // A list, as a stream over a closure that borrows is not known to be `Send`.
+        let mut ways: Vec<BoxFuture<'_, MailOutcome>> = Vec::with_capacity(letters.len());
+        for (place, letter) in letters.iter().enumerate() {
             let written_to = standing.contains(&place);
-            async move { if written_to { written_to_before() } else { self.one(letter, pace).await } }
-        });
+            ways.push(
+                async move { if written_to { written_to_before() } else { self.one(letter, pace).await } }.boxed(),
+            );
+        }
         stream::iter(ways).buffered(AT_ONCE).collect().await
     }
 
