@@ -4,6 +4,7 @@
 
 mod demo;
 mod export;
+mod harvest;
 mod help;
 mod ids;
 mod ids_export;
