@@ -1,11 +1,15 @@
 """Drives the deployed stack through AWS's own interfaces and checks what comes of it: `drive.py ENDPOINT STACK`.
 
-Runs in the repository's root, with the secrets of a stand-in Keycloak, Glean and NEMO in KEYCLOAK_CLIENT_SECRET,
-GLEAN_API_TOKEN and NEMO_TOKEN, an empty PostgreSQL database in CUSTOM_DB_URI, and its client in PSQL.
+Runs in the repository's root, with the secrets of a stand-in Keycloak, Glean, NEMO and LabArchives in KEYCLOAK_CLIENT_SECRET,
+GLEAN_API_TOKEN, NEMO_TOKEN and LABARCHIVES_ACCESS_PASSWORD, the last one's address in LABARCHIVES_URL, an empty PostgreSQL
+database in CUSTOM_DB_URI, and its client in PSQL.
 """
 
 import base64
 import csv
+import hashlib
+import hmac
+import html.parser
 import io
 import json
 import os
@@ -27,9 +31,21 @@ FIXTURES = Path("tests/fixtures")
 PATIENCE = 90
 
 session = boto3.Session("test", "test", region_name="us-east-1")
-cloudformation, cognito, iam, lambdas, logs, s3, scheduler, secrets, sqs = (
+apis, cloudformation, cognito, iam, lambdas, logs, s3, scheduler, secrets, ses, sqs = (
     session.client(name, endpoint_url=ENDPOINT)
-    for name in ["cloudformation", "cognito-idp", "iam", "lambda", "logs", "s3", "scheduler", "secretsmanager", "sqs"]
+    for name in [
+        "apigatewayv2",
+        "cloudformation",
+        "cognito-idp",
+        "iam",
+        "lambda",
+        "logs",
+        "s3",
+        "scheduler",
+        "secretsmanager",
+        "sesv2",
+        "sqs",
+    ]
 )
 OUTPUTS = {
     output["OutputKey"]: output["OutputValue"]
@@ -236,15 +252,15 @@ def check_poison():
 
 
 class Without:
-    """One statement taken from a role, for a while."""
+    """Some statements taken from a role, for a while."""
 
-    def __init__(self, role, sid):
+    def __init__(self, role, *sids):
         self.role = cloudformation.describe_stack_resource(StackName=STACK, LogicalResourceId=role)
         self.role = self.role["StackResourceDetail"]["PhysicalResourceId"]
         (self.policy,) = iam.list_role_policies(RoleName=self.role)["PolicyNames"]
         self.whole = iam.get_role_policy(RoleName=self.role, PolicyName=self.policy)["PolicyDocument"]
-        rest = [statement for statement in self.whole["Statement"] if statement["Sid"] != sid]
-        same(f"statements of {role} without {sid}", len(rest), len(self.whole["Statement"]) - 1)
+        rest = [statement for statement in self.whole["Statement"] if statement["Sid"] not in sids]
+        same(f"statements of {role} without {sids}", len(rest), len(self.whole["Statement"]) - len(sids))
         self.rest = {**self.whole, "Statement": rest}
 
     def write(self, document):
@@ -466,6 +482,139 @@ def check_harvest():
     step("a harvest that fails says what is denied, and ends in its failure destination")
 
 
+# -- the registration at LabArchives ------------------------------------------------------------------------------------------
+
+COOKIE = "__Host-crosswalk-registration"
+
+
+class Stay(urllib.request.HTTPRedirectHandler):
+    """A browser would follow; here each step is looked at."""
+
+    def redirect_request(self, *_):
+        return None
+
+
+def visit(url, form=None, cookie=None):
+    """As a browser without script: status, headers and text of an address of the pages, or of LabArchives."""
+    pages = OUTPUTS["RegistrationPagesUrl"]
+    if url.startswith(pages):
+        # The emulator has no such host.
+        url = API + url[len(pages) :]
+    request = urllib.request.Request(url)
+    if form is not None:
+        request.data = urllib.parse.urlencode(form).encode()
+    if cookie:
+        request.add_header("Cookie", f"{COOKIE}={cookie}")
+    try:
+        with urllib.request.build_opener(Stay).open(request, timeout=60) as answer:
+            return answer.status, answer.headers, answer.read().decode()
+    except urllib.error.HTTPError as other:
+        return other.code, other.headers, other.read().decode()
+
+
+class Hidden(html.parser.HTMLParser):
+    """What a form sends without being asked."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.fields = {}
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if tag == "input" and attributes.get("type") == "hidden":
+            self.fields[attributes["name"]] = attributes["value"]
+
+
+def persons_token(email):
+    """A person's own token, by an application beside the API's client, whose tokens POST /registrations takes."""
+    pool = OUTPUTS["UserPoolId"]
+    client = cognito.create_user_pool_client(
+        UserPoolId=pool,
+        ClientName="an application of theirs",
+        GenerateSecret=True,
+        ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"],
+    )["UserPoolClient"]
+    # As the parameter RegistrationAudience would: the pool, and so the client, came with the stack.
+    api = urllib.parse.urlsplit(OUTPUTS["ApiUrl"]).netloc.split(".")[0]
+    (authorizer,) = (it for it in apis.get_authorizers(ApiId=api)["Items"] if it["Name"] == "people")
+    known = {**authorizer["JwtConfiguration"], "Audience": [client["ClientId"]]}
+    apis.update_authorizer(ApiId=api, AuthorizerId=authorizer["AuthorizerId"], JwtConfiguration=known)
+
+    (user,) = cognito.list_users(UserPoolId=pool, Filter=f'email = "{email}"')["Users"]
+    password = "Correct-Horse-7-Battery"
+    cognito.admin_set_user_password(UserPoolId=pool, Username=user["Username"], Password=password, Permanent=True)
+    secret = hmac.new(client["ClientSecret"].encode(), (email + client["ClientId"]).encode(), hashlib.sha256)
+    parameters = {"USERNAME": email, "PASSWORD": password, "SECRET_HASH": base64.b64encode(secret.digest()).decode()}
+    answer = cognito.admin_initiate_auth(
+        UserPoolId=pool, ClientId=client["ClientId"], AuthFlow="ADMIN_USER_PASSWORD_AUTH", AuthParameters=parameters
+    )
+    return answer["AuthenticationResult"]["IdToken"]
+
+
+def signed_in(location, email, password):
+    """Signs in at LabArchives; the address that it sends the browser back to."""
+    same("where the button leads", location.startswith(os.environ["LABARCHIVES_URL"] + "/api_user_login?"), True)
+    status, _, page = visit(location)
+    same("LabArchives' page", status, 200)
+    form = {**Hidden(page).fields, "email": email, "password": password, "do": "sign-in"}
+    status, headers, page = visit(os.environ["LABARCHIVES_URL"] + "/api_user_login", form)
+    same(f"signing in there ({page})", status, 302)
+    return headers["Location"]
+
+
+def begun(link):
+    """Presses the page's button: where it leads, and the cookie that comes with it."""
+    status, headers, page = visit(link, {})
+    same(f"the button of the page ({page})", status, 303)
+    name, _, rest = headers["Set-Cookie"].partition("=")
+    cookie, _, attributes = rest.partition(";")
+    same("the cookie's name", name, COOKIE)
+    wanted = {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"}
+    same("what the cookie lacks", wanted - {attribute.strip() for attribute in attributes.split(";")}, set())
+    return headers["Location"], cookie
+
+
+def check_registration():
+    secret = os.environ["LABARCHIVES_ACCESS_PASSWORD"]
+    secrets.put_secret_value(SecretId=OUTPUTS["LabArchivesAccessPasswordArn"], SecretString=secret)
+    bearer = persons_token("anna@example.org")
+    same("making a link without a token", ask("POST", "/registrations")[0], 401)
+    same("making one with an application's token", ask("POST", "/registrations", WRITER)[0], 401)
+    same("looking up with a person's token", ask("GET", "/people/anna@example.org", bearer)[0], 401)
+    status, made = ask("POST", "/registrations", bearer)
+    same(f"making a link ({made})", (status, made and made.get("username")), (201, "anna@example.org"))
+    link = made["url"]
+
+    status, headers, page = visit(link)
+    same(f"the page of the link ({page})", status, 200)
+    same("whom it is for", "anna@example.org" in page, True)
+    same("what the page may do", headers["Content-Security-Policy"].startswith("default-src 'none';"), True)
+    same("the style sheet", visit(OUTPUTS["RegistrationPagesUrl"] + "/registrations/style.css")[0], 200)
+    back = signed_in(begun(link)[0], "anna@example.org", "anna-password")
+    same("coming back in another browser", visit(back)[0], 400)
+    location, cookie = begun(link)
+    back = signed_in(location, "anna@example.org", "anna-password")
+    status, _, page = visit(back, cookie=cookie)
+    same(f"coming back ({page})", status, 200)
+    uid = found("/people/anna@example.org/identifiers/labarchives_eln")["external_id"]
+    same("the LabArchives id that is stored now", uid.startswith("2854anna"), True)
+    same("the link once more", visit(link)[0], 410)
+    step("a person with a token of their own registers their LabArchives account through the deployed pages")
+
+    # Both, as the emulator does not tell their items apart.
+    with Without("LabArchivesRegistrationRole", "Links", "Mappings"):
+        same("a page without permission", visit(link)[0], 500)
+        until("the denial in the log", lambda: any("AccessDenied" in it for it in log("labarchives-registration")))
+    # Neither what lets somebody in nor what was learnt of them.
+    private = [secret, uid, "anna@example.org", cookie, link.rsplit("/", 1)[1], bearer]
+    told = [line for line in log("labarchives-registration") for part in private if part in line]
+    same("lines of the log that tell too much", told, [])
+    template = Path("infra/template.yaml").read_text(encoding="utf-8")
+    same("paths in the access log's format", re.findall(r"\$context\.(?:\w+\.)*(?:path|rawPath|\w*[qQ]uery\w*)\b", template), [])
+    step("the registration tells nobody's id or link, and says what is denied")
+
+
 def check_metrics():
     """The alarms' own metrics are those that the log has."""
     lines = [json.loads(line) for line in log("csv-import") if '"_aws"' in line]
@@ -486,7 +635,7 @@ def check_metrics():
 
 
 def check_logs():
-    for function in ["csv-import", "mapping-api", "people-export", "directory-sync", "nemo-harvest"]:
+    for function in ["csv-import", "mapping-api", "people-export", "directory-sync", "nemo-harvest", "labarchives-registration"]:
         for line in log(function):
             try:
                 json.loads(line)
@@ -501,6 +650,7 @@ check_denials()
 check_export()
 check_sync()
 check_harvest()
+check_registration()
 check_poison()
 check_metrics()
 check_logs()

@@ -1,12 +1,13 @@
-//! Serves a stand-in Keycloak with a sample realm, a stand-in Glean and a stand-in NEMO, until it is killed:
-//! `cargo run -p crosswalk-stand-ins --example serve [PEOPLE GROUPS MEMBERSHIPS]`. Prints the settings of the people export
-//! and of the harvest that lead to them, as a shell reads them, and then an empty line.
+//! Serves a stand-in Keycloak with a sample realm, a stand-in Glean, a stand-in NEMO and a stand-in LabArchives, until it is
+//! killed: `cargo run -p crosswalk-stand-ins --example serve [PEOPLE GROUPS MEMBERSHIPS]`. Prints the settings of the people
+//! export, of the harvest and of the registration that lead to them, as a shell reads them, and then an empty line.
 
 use std::io::Write as _;
 
 use anyhow::Context as _;
 use crosswalk_stand_ins::glean::GleanStandIn;
 use crosswalk_stand_ins::keycloak::{KeycloakStandIn, RealmSpec, UserSpec};
+use crosswalk_stand_ins::labarchives::{AccountSpec, LabArchivesStandIn};
 use crosswalk_stand_ins::nemo::{self, NemoStandIn};
 
 fn main() -> anyhow::Result<()> {
@@ -30,9 +31,11 @@ fn main() -> anyhow::Result<()> {
         nemo::UserSpec::new(902, "omar").email("omar@example.org"),
         nemo::UserSpec::new(903, "petra").email("petra@example.org").inactive(),
     ])?;
+    let labarchives = LabArchivesStandIn::start(vec![AccountSpec::new("anna"), AccountSpec::new("ben")])?;
 
     let mut out = std::io::stdout().lock();
-    for (name, value) in keycloak.settings().into_iter().chain(glean.settings()).chain(nemo.settings()) {
+    let settings = keycloak.settings().into_iter().chain(glean.settings()).chain(nemo.settings());
+    for (name, value) in settings.chain(labarchives.settings()) {
         writeln!(out, "export {name}={value}")?;
     }
     writeln!(out)?;
