@@ -40,6 +40,10 @@ impl Bed {
         self
     }
 
+    pub(crate) fn environment(&self) -> Environment {
+        self.environment.clone()
+    }
+
     /// The faults and rules of mails are the embedded AWS's own.
     pub(crate) fn embedded(&self) -> &LocalAws {
         self.aws.embedded.as_ref().unwrap()

@@ -2,6 +2,7 @@
 //! end, and none to those who are to get none.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod audits;
 mod bed;
 mod faults;
 mod letters;
