@@ -25,6 +25,9 @@ fn the_demo_shows_outcomes_reasons_and_answers() {
         "3 people are unchanged",
         "the first time: 4 rows: 2 created, 1 unchanged, 1 conflict",
         "once more: 4 rows: 3 unchanged, 1 conflict",
+        "the NEMO id belongs to another username",
+        "Last seen: ada ",
+        "4 mappings are unchanged",
         "All as expected",
     ]);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it leaves nothing behind");
@@ -52,6 +55,10 @@ fn the_demo_in_json_counts_what_the_samples_hold() {
         (Some(1), Some(3))
     );
     assert_eq!(told["migration"]["not_migrated"][0]["outcome"], "conflict");
+    let harvests = &told["harvests"];
+    assert_eq!(harvests["runs"][0]["parts"]["mappings"]["created"], 2);
+    assert_eq!(harvests["runs"][1]["parts"]["mappings"]["unchanged"], 4);
+    assert_eq!(harvests["last_seen"].as_object().unwrap().len(), 2);
     assert_eq!(told["answers"][0]["answer"]["username"], "kim.park@example.org");
 }
 
@@ -68,6 +75,8 @@ fn the_shell_does_not_change_the_demo() {
         ("DRY_RUN", "true"),
         ("SYNC_TARGET", "invenio"),
         ("SYNC_ADOPT", "false"),
+        ("NEMO_URL", "http://127.0.0.1:9"),
+        ("NEMO_SYSTEM", "nemo_b"),
     ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     Folder::new().run_with(&["demo"], &variables).code(0);

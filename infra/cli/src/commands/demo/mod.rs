@@ -1,5 +1,6 @@
 //! `crosswalk demo`: every way once, on an AWS in memory, and whether all came out as the samples must give.
 
+mod harvest;
 mod moved;
 mod people;
 mod sync;
@@ -15,10 +16,7 @@ use crosswalk_runs::{Counts, RunRecord, RunState, Runs};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::commands::demo::people::Exports;
-use crate::commands::demo::sync::Syncs;
 use crate::commands::reports::{FailedRow, failed_rows};
-use crate::ended::parts_table;
 use crate::stack::Stack;
 use crate::{Exit, show};
 
@@ -194,19 +192,26 @@ async fn tell(stack: &Stack, json: bool) -> anyhow::Result<Vec<String>> {
         .to_owned())?;
     let exports = people::export(stack, &mut seen.differences).await?;
     if !json {
-        tell_exports(&exports)?;
+        people::tell(&exports)?;
     }
     say("6. The people of a users' table, a SQLite file here, get accounts that can log in. First a dry run tells the plan:\n"
         .to_owned())?;
     let syncs = sync::sync(stack, &mut seen.differences).await?;
     if !json {
-        tell_syncs(&syncs)?;
+        sync::tell(&syncs)?;
     }
     say("7. The mappings of a NexusLIMS database, a SQLite file of four rows, are moved in, with their times:\n"
         .to_owned())?;
     let moved = Box::pin(moved::migrate(stack, &mut seen.differences)).await?;
     if !json {
         moved::tell(&moved)?;
+    }
+    say("8. NEMO tells who is known to it under which id, and who used a tool when. It is a STAND-IN as well; of its six users\n\
+         \x20  three came by CSV before.\n"
+        .to_owned())?;
+    let harvests = Box::pin(harvest::harvest(stack, &mut seen.differences)).await?;
+    if !json {
+        harvest::tell(&harvests)?;
     }
     if json {
         let answers: Vec<Value> = seen
@@ -221,6 +226,7 @@ async fn tell(stack: &Stack, json: bool) -> anyhow::Result<Vec<String>> {
         let runs: Vec<wire::Run> = seen.runs.iter().cloned().map(Into::into).collect();
         let exported: Vec<wire::Run> = [&exports.first, &exports.second].into_iter().cloned().map(Into::into).collect();
         let synced = [&syncs.first, &syncs.second].map(|run| wire::Run::from(run.clone()));
+        let harvested = [harvests.first, harvests.second].map(wire::Run::from);
         show::json(&json!({
             "as_expected": seen.differences.is_empty(),
             "differences": seen.differences,
@@ -245,46 +251,15 @@ async fn tell(stack: &Stack, json: bool) -> anyhow::Result<Vec<String>> {
                 "runs": moved.runs.into_iter().map(wire::Run::from).collect::<Vec<_>>(),
                 "not_migrated": moved.not_migrated,
             },
+            "harvests": {
+                "stand_in": true,
+                "runs": harvested,
+                "not_stored": harvests.not_stored,
+                "last_seen": harvests.seen,
+            },
         }))?;
     }
     Ok(seen.differences)
-}
-
-/// What the two exports did, and what the stand-in Glean holds then.
-fn tell_exports(exports: &Exports) -> anyhow::Result<()> {
-    show::say(&parts_table(&exports.first).to_string())?;
-    let rows = exports
-        .not_exported
-        .iter()
-        .map(|row| [row.kind.clone(), row.name.clone(), row.outcome.clone(), row.reason.clone()]);
-    show::say(&format!("{}\n", show::table(["kind", "name", "outcome", "reason"], rows)))?;
-    let former = exports.people.values().filter(|status| *status == "Ex").count();
-    show::say(&format!(
-        "The stand-in Glean now holds {} people, {former} of them former, and {} teams:\n{}\n",
-        exports.people.len(),
-        exports.teams.len(),
-        show::table(
-            ["team", "members"],
-            exports.teams.iter().map(|(team, members)| [team.clone(), members.join(", ")])
-        ),
-    ))?;
-    let count = |part: &str| exports.second.parts.get(part).copied().unwrap_or_default();
-    let (people, teams) = (count("people"), count("teams"));
-    show::say(&format!(
-        "A second run finds nothing to do: {} people and {} teams are unchanged, and {} person is rejected again.\n",
-        people.unchanged, teams.unchanged, people.rejected
-    ))
-}
-
-/// The plan, what the first sync made of it, and that the second finds nothing to do.
-fn tell_syncs(syncs: &Syncs) -> anyhow::Result<()> {
-    let plan: Vec<_> = syncs.plan.iter().map(|line| show::plain(line)).collect();
-    show::say(&format!("{}\n\nThen a run applies just that plan:", plan.join("\n")))?;
-    show::say(&parts_table(&syncs.first).to_string())?;
-    let rows =
-        syncs.left_out.iter().map(|row| [row.kind.clone(), row.name.clone(), row.outcome.clone(), row.reason.clone()]);
-    show::say(&format!("{}\n", show::table(["kind", "name", "outcome", "reason"], rows)))?;
-    show::say(&format!("A second run finds nothing to do: {} people are unchanged.\n", syncs.second.counts.unchanged))
 }
 
 /// Drops files into the bucket, waits for their runs, and reads back what failed.

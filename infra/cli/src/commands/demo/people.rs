@@ -14,7 +14,7 @@ use crosswalk_runs::{Counts, Ledger, RunRecord, RunState, Runs, run_id};
 use crosswalk_stand_ins::glean::GleanStandIn;
 use crosswalk_stand_ins::keycloak::{GroupSpec, KeycloakStandIn, RealmSpec, UserSpec};
 
-use crate::ended::{Named, read_report};
+use crate::ended::{Named, parts_table, read_report};
 use crate::show;
 use crate::stack::Stack;
 use crate::target::{names, with};
@@ -135,6 +135,32 @@ impl Exports {
             .into();
         expect("teams in Glean", format!("{members:?}"), format!("{:?}", self.teams));
     }
+}
+
+/// What the two exports did, and what the stand-in Glean holds then.
+pub(super) fn tell(exports: &Exports) -> anyhow::Result<()> {
+    show::say(&parts_table(&exports.first).to_string())?;
+    let rows = exports
+        .not_exported
+        .iter()
+        .map(|row| [row.kind.clone(), row.name.clone(), row.outcome.clone(), row.reason.clone()]);
+    show::say(&format!("{}\n", show::table(["kind", "name", "outcome", "reason"], rows)))?;
+    let former = exports.people.values().filter(|status| *status == "Ex").count();
+    show::say(&format!(
+        "The stand-in Glean now holds {} people, {former} of them former, and {} teams:\n{}\n",
+        exports.people.len(),
+        exports.teams.len(),
+        show::table(
+            ["team", "members"],
+            exports.teams.iter().map(|(team, members)| [team.clone(), members.join(", ")])
+        ),
+    ))?;
+    let count = |part: &str| exports.second.parts.get(part).copied().unwrap_or_default();
+    let (people, teams) = (count("people"), count("teams"));
+    show::say(&format!(
+        "A second run finds nothing to do: {} people and {} teams are unchanged, and {} person is rejected again.\n",
+        people.unchanged, teams.unchanged, people.rejected
+    ))
 }
 
 /// `people: 5 rows: 5 created; teams: …`.

@@ -11,7 +11,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use tempfile::TempDir;
 
-use crate::ended::{Named, read_report};
+use crate::ended::{Named, parts_table, read_report};
 use crate::show;
 use crate::stack::Stack;
 use crate::target::{names, with};
@@ -94,6 +94,17 @@ impl Syncs {
             differences.push(format!("sync: left out: found {}", ends.join(", ")));
         }
     }
+}
+
+/// The plan, what the first sync made of it, and that the second finds nothing to do.
+pub(super) fn tell(syncs: &Syncs) -> anyhow::Result<()> {
+    let plan: Vec<_> = syncs.plan.iter().map(|line| show::plain(line)).collect();
+    show::say(&format!("{}\n\nThen a run applies just that plan:", plan.join("\n")))?;
+    show::say(&parts_table(&syncs.first).to_string())?;
+    let rows =
+        syncs.left_out.iter().map(|row| [row.kind.clone(), row.name.clone(), row.outcome.clone(), row.reason.clone()]);
+    show::say(&format!("{}\n", show::table(["kind", "name", "outcome", "reason"], rows)))?;
+    show::say(&format!("A second run finds nothing to do: {} people are unchanged.\n", syncs.second.counts.unchanged))
 }
 
 fn request(plan_hash: Option<String>) -> SyncRequest {
