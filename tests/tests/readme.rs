@@ -26,6 +26,7 @@ fn the_settings_tables_are_the_codes() {
         ("people-export", crosswalk_people_export::settings()),
         ("directory-sync", crosswalk_directory_sync::settings()),
         ("nemo-harvest", crosswalk_nemo_harvest::settings()),
+        ("labarchives-registration", crosswalk_labarchives_registration::settings()),
     ];
     for (name, settings) in functions {
         let expected = markdown_table(&settings);

@@ -7,8 +7,8 @@ use crosswalk_invitations::{Token, TokenHash};
 
 use crate::attempts::HOLDS;
 
-/// `__Host-`: browsers take it over TLS alone, for this host alone, and for all of its paths (RFC 6265bis, 4.1.3.2). On this
-/// very machine they take it without TLS too.
+/// `__Host-`: browsers take it over TLS alone, for this host alone, and for all of its paths (RFC 6265bis, 4.1.3.2). From
+/// this very machine Chromium and Firefox take it without TLS too.
 pub(crate) const NAME: &str = "__Host-crosswalk-registration";
 
 /// `SameSite=Lax`, as `Strict` is not sent on the way back from LabArchives.

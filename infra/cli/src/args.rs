@@ -176,6 +176,15 @@ import takes off again. sqlite: NexusLIMS's table, whose systems are nemo, labar
 sharepoint; times in UTC without a zone. Exit code 0: all is written; 1: some items do not read, or a system has no mapping; 2: \
 it could not run.";
 
+const INVITE_HELP: &str = "\
+Examples:
+  crosswalk ids invite zoe@example.org labarchives_eln
+  crosswalk ids invite zoe labarchives_eln --json
+
+The link is printed to standard output, and until when it holds to standard error. It is a secret of that person's: it works \
+once, for REGISTRATION_DAYS, and Crosswalk keeps only a hash of it. REGISTRATION_URL says where the pages stand; a running \
+`crosswalk up` serves them beside its API if it was started with LABARCHIVES_AKID and LABARCHIVES_ACCESS_PASSWORD.";
+
 const IDS_HELP: &str = concat!(
     "\
 Examples:
@@ -184,6 +193,7 @@ Examples:
   crosswalk ids list --system nemo --json
   crosswalk ids move nemo 12345 --from alice --to bob
   crosswalk ids export --system nemo --output nemo.csv
+  crosswalk ids invite zoe labarchives_eln       a personal link, by which Zoe registers her own id
 
 Exit code 0: done or found; 1: not found, a conflict (nothing was changed), or broken items; 2: it could not run.
 
@@ -526,6 +536,14 @@ pub enum IdsCommand {
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Make a personal link, by which a person registers their own id; prints it
+    #[command(after_help = INVITE_HELP)]
+    Invite {
+        /// The person
+        username: Username,
+        /// The system: labarchives_eln, unless LABARCHIVES_SYSTEM names another one
+        system: String,
+    },
 }
 
 /// The forms of an export of mappings.
@@ -586,6 +604,8 @@ pub enum FunctionArg {
     DirectorySync,
     /// The harvest of NEMO's users
     NemoHarvest,
+    /// The pages by which people link their LabArchives accounts
+    LabarchivesRegistration,
     /// This command line
     Crosswalk,
 }

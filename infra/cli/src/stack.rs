@@ -8,6 +8,7 @@ use crosswalk_csv_import::{ImportSettings, Importer, handler};
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_identifier_store::Table;
+use crosswalk_labarchives_registration::{self as registration, Registration, RegistrationSettings};
 use crosswalk_local_aws::provision::{Names, Provisioned, provision};
 use crosswalk_local_aws::{LocalAws, Storage, event_source};
 use crosswalk_mapping_api::{Api, ApiSettings, router};
@@ -28,6 +29,8 @@ pub(crate) struct Stack {
     pub(crate) made: Provisioned,
     /// Where the API listens.
     pub(crate) api_url: String,
+    /// Whether the registration pages stand beside it.
+    pub(crate) registers: bool,
     stop: watch::Sender<bool>,
     imports: JoinHandle<()>,
     api: JoinHandle<std::io::Result<()>>,
@@ -58,6 +61,14 @@ impl Stack {
         let (clock, entropy) = (Clock::system(), Entropy::system());
         let import_settings = ImportSettings::from_env(&environment)?;
         let api_settings = ApiSettings::from_env(&environment)?;
+        let registers = registration::are_wanted(&environment);
+        let registration = match (registers, environment.get("REGISTRATION_URL")) {
+            (false, _) => None,
+            (true, Some(_)) => Some(RegistrationSettings::from_env(&environment)?),
+            (true, None) => {
+                Some(RegistrationSettings::from_env(&environment.clone().with("REGISTRATION_URL", &api_url))?)
+            }
+        };
 
         let (stop, stopped) = watch::channel(false);
         let importer = Arc::new(Importer::new(&config, import_settings, clock.clone(), entropy.clone()));
@@ -71,7 +82,10 @@ impl Stack {
                 event_source::poll(&config, &queue_url, IMPORTS_AT_ONCE, handle, stopped).await;
             }
         });
-        let router = router(Api::new(&config, api_settings, clock, entropy));
+        let mut router = router(Api::new(&config, api_settings, clock.clone(), entropy.clone()));
+        if let Some(settings) = registration {
+            router = router.merge(registration::routes(Registration::new(&config, settings, clock, entropy)?));
+        }
         let api = tokio::spawn({
             let mut stopped = stopped;
             async move {
@@ -82,7 +96,7 @@ impl Stack {
                 axum::serve(listener, router).with_graceful_shutdown(stop).await
             }
         });
-        Ok(Self { aws, made, api_url, stop, imports, api })
+        Ok(Self { aws, made, api_url, registers, stop, imports, api })
     }
 
     /// The table that was made.

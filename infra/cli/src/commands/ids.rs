@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::args::{IdsArgs, IdsCommand};
 use crate::commands::ids_export::{self, Request};
+use crate::commands::invite;
 use crate::target::{Target, system};
 use crate::{Exit, show};
 
@@ -24,6 +25,7 @@ const PAGE: usize = 1_000;
 pub(crate) async fn run(args: IdsArgs, json: bool, environment: Environment) -> anyhow::Result<Exit> {
     // What was typed is looked at before an AWS is: a typo should not start one.
     let plan = Plan::of(args.command, json, &environment)?;
+    let with_account = args.place.aws;
     let target = Target::open(&args.place, environment).await?;
     let entropy = Entropy::system();
     let mark = Mark::request(entropy.uuid().to_string());
@@ -84,6 +86,12 @@ pub(crate) async fn run(args: IdsArgs, json: bool, environment: Environment) -> 
             None => not_found(json, &format!("{username} has no id in {system}")),
         },
         Plan::Export(request) => ids_export::run(&store, &request).await,
+        Plan::Invite(username, system) => {
+            // In the account the pages stand where REGISTRATION_URL says, whatever API a shell was pointed at.
+            let environment =
+                if with_account { target.environment.with("CROSSWALK_API_URL", "") } else { target.environment };
+            invite::run(table, &username, &system, json, &environment).await
+        }
         Plan::Check => check(&store, &People::new(table, Clock::system(), entropy), json).await,
     }
 }
@@ -100,6 +108,7 @@ enum Plan {
     Remove(Username, System),
     Check,
     Export(Request),
+    Invite(Username, System),
 }
 
 impl Plan {
@@ -128,6 +137,11 @@ impl Plan {
             IdsCommand::Check => Self::Check,
             IdsCommand::Export { system, format, output } => {
                 Self::Export(Request::of(&system, format, output, json, environment)?)
+            }
+            IdsCommand::Invite { username, system } => {
+                let system = known(&system)?;
+                invite::check(&system, environment)?;
+                Self::Invite(username, system)
             }
         })
     }

@@ -7,6 +7,7 @@ mod harvest;
 mod ids;
 mod ids_export;
 mod import;
+mod invite;
 mod mails;
 mod migrate;
 mod reports;

@@ -41,13 +41,14 @@ const CROSSWALK: &[Setting] = &[
 ];
 
 /// The settings of each part: its name and what it reads.
-pub fn sections() -> [(&'static str, Vec<Setting>); 6] {
+pub fn sections() -> [(&'static str, Vec<Setting>); 7] {
     [
         ("csv-import", crosswalk_csv_import::settings()),
         ("mapping-api", crosswalk_mapping_api::settings()),
         ("people-export", crosswalk_people_export::settings()),
         ("directory-sync", crosswalk_directory_sync::settings()),
         ("nemo-harvest", crosswalk_nemo_harvest::settings()),
+        ("labarchives-registration", crosswalk_labarchives_registration::settings()),
         ("crosswalk", CROSSWALK.to_vec()),
     ]
 }
@@ -63,6 +64,7 @@ pub(crate) fn run(args: &SettingsArgs, json: bool) -> anyhow::Result<Exit> {
         FunctionArg::PeopleExport => "people-export",
         FunctionArg::DirectorySync => "directory-sync",
         FunctionArg::NemoHarvest => "nemo-harvest",
+        FunctionArg::LabarchivesRegistration => "labarchives-registration",
         FunctionArg::Crosswalk => "crosswalk",
     });
     let sections = sections().into_iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted == *name));

@@ -38,6 +38,11 @@ pub(crate) async fn run(args: &UpArgs, json: bool, environment: Environment) -> 
         "In another shell: eval \"$(crosswalk env{})\", then put CSV files under s3://{bucket}/imports/. Ctrl-C stops.",
         if dir.as_os_str() == ".crosswalk" { String::new() } else { format!(" --dir {}", dir.display()) }
     ));
+    if stack.registers {
+        show::complain(
+            "People link their LabArchives accounts by what `crosswalk ids invite USERNAME labarchives_eln` prints.",
+        );
+    }
     tokio::select! {
         () = stop.wanted() => {}
         error = stack.broken() => return Err(error),

@@ -29,7 +29,7 @@ fn help_is_enough_to_begin() {
     folder
         .run(&["ids", "--help"])
         .code(0)
-        .says(&["get", "find", "list", "set", "move", "swap", "rm", "check", "export"]);
+        .says(&["get", "find", "list", "set", "move", "swap", "rm", "check", "export", "invite"]);
     folder.run(&["up", "--help"]).code(0).says(&["4566", "8080", ".crosswalk", "imports/mappings/<system>/"]);
 }
 

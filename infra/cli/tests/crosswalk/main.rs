@@ -9,6 +9,7 @@ mod help;
 mod ids;
 mod ids_export;
 mod import;
+mod invite;
 mod migrate;
 mod support;
 mod sync;

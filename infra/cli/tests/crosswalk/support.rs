@@ -98,7 +98,13 @@ pub(crate) struct Up {
 impl Up {
     /// Starts it on free ports and waits until it is ready.
     pub(crate) fn start(folder: &Folder) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    /// The same, with these environment variables.
+    pub(crate) fn start_with(folder: &Folder, environment: &[(&str, &str)]) -> Self {
         let mut command = folder.command(&["up", "--port", "0", "--api-port", "0"]);
+        command.envs(environment.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();

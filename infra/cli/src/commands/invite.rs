@@ -1,0 +1,72 @@
+//! `crosswalk ids invite`: a personal link, by which a person registers their own id.
+
+use anyhow::{Context as _, bail};
+use crosswalk_function_kit::settings::{Environment, Reader};
+use crosswalk_function_kit::{Clock, Entropy};
+use crosswalk_identifier_store::{IdentifierStore, Table};
+use crosswalk_identity::{System, Username, times};
+use crosswalk_invitations::{InvitationSettings, Invitations, InvitedBy};
+use crosswalk_labarchives_registration::registered_system;
+use serde_json::json;
+
+use crate::{Exit, show};
+
+/// Refuses a system at which nobody registers themselves.
+///
+/// # Errors
+/// It is another one, which is named with the right one.
+pub(crate) fn check(system: &System, environment: &Environment) -> anyhow::Result<()> {
+    let registered = registered_system(environment)?;
+    if *system != registered {
+        bail!(
+            "nobody registers themselves at {system}: there are pages for {registered} alone (LABARCHIVES_SYSTEM). \
+             `crosswalk ids set USERNAME {system} ID` stores an id that you know"
+        );
+    }
+    Ok(())
+}
+
+/// Makes a link and prints it.
+///
+/// # Errors
+/// Nothing says where the pages stand, or the store fails.
+pub(crate) async fn run(
+    table: Table,
+    username: &Username,
+    system: &System,
+    json: bool,
+    environment: &Environment,
+) -> anyhow::Result<Exit> {
+    let settings = settings(environment)?;
+    let pages = settings.pages.context(
+        "REGISTRATION_URL is not set: the root of the registration pages as people's browsers reach it. A running \
+         `crosswalk up` has one of its own",
+    )?;
+    let (clock, entropy) = (Clock::system(), Entropy::system());
+    let store = IdentifierStore::new(table.clone(), clock.clone(), entropy.clone());
+    if store.get(username, system).await?.is_some() {
+        show::complain(&format!("note: {username} has an id in {system} already, which the link can only confirm"));
+    }
+    let invitations = Invitations::new(table, clock, entropy);
+    let made = Box::pin(invitations.invite(username, system, settings.lasts, InvitedBy::Administrator));
+    let (token, invitation) = made.await?;
+    let (url, ends_at) = (pages.link(&token), times::text(invitation.ends_at));
+    if json {
+        show::json(&json!({ "url": url.as_str(), "username": username, "system": system, "ends_at": ends_at }))?;
+    } else {
+        show::say(url.as_str())?;
+        show::complain(&format!("for {username} alone, once, until {ends_at}; whoever has it can use it"));
+    }
+    Ok(Exit::Done)
+}
+
+/// The settings; locally the pages stand beside the API of a running `up`.
+fn settings(environment: &Environment) -> anyhow::Result<InvitationSettings> {
+    let environment = match (environment.get("REGISTRATION_URL"), environment.get("CROSSWALK_API_URL")) {
+        (None, Some(api)) => environment.clone().with("REGISTRATION_URL", api),
+        _ => environment.clone(),
+    };
+    let mut reader = Reader::new(&environment);
+    let settings = InvitationSettings::read(&mut reader);
+    Ok(reader.finish(settings)?)
+}
