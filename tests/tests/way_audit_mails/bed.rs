@@ -11,8 +11,9 @@ use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_identifier_store::Table;
 use crosswalk_identity::{Email, System, Username};
 use crosswalk_invitations::Invitations;
+use crosswalk_local_aws::provision::{Names, provision};
 use crosswalk_local_aws::testbed::Testbed;
-use crosswalk_local_aws::{LocalAws, Mail, mails};
+use crosswalk_local_aws::{LocalAws, Mail, Storage, mails};
 use crosswalk_mapping_audit::notify::{Lacking, MailOutcome, Notified, Notifier, NotifySettings};
 use jiff::SignedDuration;
 
@@ -29,7 +30,11 @@ pub(crate) struct Bed {
 
 impl Bed {
     pub(crate) async fn new() -> Self {
-        let aws = Testbed::start().await;
+        // Always the embedded AWS, whatever the other tests are run against: the mail catcher and SES's faults are its own.
+        let embedded = LocalAws::start(Storage::Memory, 0).unwrap();
+        let config = embedded.sdk_config();
+        let names = provision(&config, &Names::default()).await.unwrap();
+        let aws = Testbed { config, names, embedded: Some(embedded) };
         let environment = Environment::from_iter([("AUDIT_NOTIFY", "true"), ("MAIL_FROM", "crosswalk@example.org")]);
         Self { aws, environment, days: Arc::default() }
     }
@@ -44,7 +49,7 @@ impl Bed {
         self.environment.clone()
     }
 
-    /// The faults and rules of mails are the embedded AWS's own.
+    /// For SES's rules and faults.
     pub(crate) fn embedded(&self) -> &LocalAws {
         self.aws.embedded.as_ref().unwrap()
     }

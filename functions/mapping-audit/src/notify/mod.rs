@@ -1,7 +1,7 @@
 //! A mail to each of those who lack a mapping: one a person in a while, whatever number of audits run.
 //!
-//! The way of the mails: [`address`] joins people who share one and tells who can get none; [`notice`] tells who was written
-//! to of late; [`disabled`] whom not to write to; [`mail`] what is written; [`send`] how SES takes it; and [`sending`] does
+//! The way of the mails: `address` joins people who share one and tells who can get none; `notice` tells who was written
+//! to of late; `disabled` whom not to write to; `mail` what is written; `send` how SES takes it; and `sending` does
 //! one after the other for each letter, a few side by side, at SES's pace.
 
 mod address;
