@@ -181,6 +181,7 @@ fn code(query: &str) -> Result<Code, Outcome> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use secrecy::ExposeSecret;
 
     use super::*;
@@ -204,6 +205,18 @@ mod tests {
         }
         for query in ["error=denied", "error", "error=&auth_code=a&email=b"] {
             assert_eq!(code(query).map(|_| ()), Err(Outcome::Cancelled), "{query}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_can_be_sent_on(query in "((auth_code|email|error|x)?=?[ -~é]{0,6}(%0[ad]|%[0-9]{2}|&)?){0,6}") {
+            if let Ok(code) = code(&query) {
+                for text in [code.auth_code.expose_secret(), code.email.expose_secret()] {
+                    prop_assert!(!text.trim().is_empty() && !text.chars().any(char::is_control), "{}", query);
+                }
+                prop_assert!(!query.split('&').any(|pair| pair == "error" || pair.starts_with("error=")), "{}", query);
+            }
         }
     }
 }

@@ -53,6 +53,7 @@ pub(crate) fn held(headers: &HeaderMap, state: &TokenHash) -> Held {
 #[cfg(test)]
 mod tests {
     use crosswalk_function_kit::Entropy;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -85,6 +86,23 @@ mod tests {
         ] {
             let headers = lines.iter().map(|line| (COOKIE, HeaderValue::from_str(line).unwrap())).collect();
             assert_eq!(held(&headers, &state.hash()), expected, "{lines:?}");
+        }
+    }
+
+    proptest! {
+        /// Nothing but the state itself, under its own name, is the state.
+        #[test]
+        fn a_state_is_not_guessed(
+            before in "(;| |=|,|\"|__Host-crosswalk-registration|a=1){0,5}",
+            name in "(__Host-|__host-|__Host-x|)crosswalk-registration",
+            cut in 0_usize..43,
+            after in "(;| |=|,|\"|a=1|%3D){0,5}",
+        ) {
+            let state = Token::draw(&Entropy::seeded(1));
+            let line = format!("{before}; {name}={}{after}", &state.expose()[..cut]);
+            let Ok(line) = HeaderValue::from_str(&line) else { return Ok(()) };
+            let headers = HeaderMap::from_iter([(COOKIE, line.clone())]);
+            prop_assert_ne!(held(&headers, &state.hash()), Held::This, "{:?}", line);
         }
     }
 }

@@ -98,6 +98,8 @@ fn of_code(code: &str, status: u16) -> ExchangeError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn told(status: u16, body: &str) -> Result<String, ExchangeError> {
@@ -166,6 +168,34 @@ mod tests {
         }
         for status in [301, 400, 401, 403, 404] {
             assert!(matches!(told(status, "<html>no</html>"), Err(ExchangeError::Misconfigured(_))), "{status}");
+        }
+    }
+
+    proptest! {
+        /// Pieces of documents in any order.
+        #[test]
+        fn an_id_is_only_ever_of_users(
+            pieces in proptest::collection::vec(
+                prop_oneof![
+                    Just("<users>"), Just("</users>"), Just("<id>"), Just("</id>"), Just("<error>"), Just("</error>"),
+                    Just("<notebook>"), Just("</notebook>"), Just("<html>"), Just("UID-1"), Just("&amp;"), Just("<![CDATA["),
+                    Just("]]>"), Just("<!--"), Just("-->"), Just("<?xml?>"), Just("<id/>"), Just("\u{0}"), Just(" "),
+                ],
+                0..12,
+            ),
+            status in prop_oneof![Just(200_u16), Just(400), Just(503)],
+        ) {
+            let body = pieces.concat();
+            let given = told(status, &body);
+            if let Ok(id) = &given {
+                prop_assert!(status == 200 && !id.is_empty(), "{}", body);
+                prop_assert!(body.contains("<users>") && body.contains("<id>") && body.contains("</users>"), "{}", body);
+            }
+        }
+
+        #[test]
+        fn nothing_that_is_answered_ends_the_process(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(judge(StatusCode::OK, None, Some(&body)).is_err());
         }
     }
 }
