@@ -1,4 +1,4 @@
-//! Runs: what was imported or exported when, and how it went; readable while it runs.
+//! Runs: what was imported, exported, synced, harvested or audited when, and how it went; readable while it runs.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -15,7 +15,7 @@ use crate::wire;
     path = "/runs",
     tag = "runs",
     params(
-        ("kind" = Option<String>, Query, description = "Only runs of this kind: `leave-admins`, `mappings`, `employers`, `people-export`, or `import` for files whose kind is not known."),
+        ("kind" = Option<String>, Query, description = "Only runs of this kind: `leave-admins`, `mappings`, `employers`, or `import` for files whose kind is not known; `people-export`, `directory-sync`, `nemo-harvest`, `mapping-audit`, `migration`."),
         ("limit" = Option<u16>, Query, description = "The most items; 100 if it is left out.", minimum = 1, maximum = 1000)
     ),
     responses((status = 200, description = "The runs.", body = wire::Runs))

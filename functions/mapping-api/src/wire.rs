@@ -14,7 +14,7 @@ use crosswalk_runs as runs;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-pub use audit::{AuditNumbers, Audited, Lacking, MissingPage, SystemNumbers};
+pub use audit::{AuditCounts, AuditNumbers, Audited, Lacking, MissingPage, SystemNumbers};
 
 /// That a person is known to a system under an external id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -256,7 +256,8 @@ pub struct Runs {
 pub struct Run {
     /// The run's id.
     pub id: String,
-    /// `leave-admins`, `mappings`, `employers`, `people-export`; `import` for a file whose kind is not known.
+    /// `leave-admins`, `mappings`, `employers`, or `import` for a file whose kind is not known; `people-export`,
+    /// `directory-sync`, `nemo-harvest`, `mapping-audit`, `migration`.
     pub kind: String,
     /// Where it stands.
     pub state: RunState,
@@ -297,6 +298,10 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub plan: Option<String>,
+    /// What an audit found; absent in the other ways.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub audit: Option<AuditCounts>,
 }
 
 /// Where a run stands.
@@ -398,35 +403,52 @@ pub struct Reason {
     pub count: u64,
 }
 
+// Each field by name, so that a new one of the record's breaks the build here.
 impl From<runs::RunRecord> for Run {
     fn from(record: runs::RunRecord) -> Self {
-        let (progress, counts) = (record.progress, record.counts);
+        let runs::RunRecord {
+            id,
+            kind,
+            state,
+            dry_run,
+            source,
+            started_at,
+            ended_at,
+            progress: runs::Progress { rows, bytes, percent },
+            counts,
+            reports: runs::Reports { succeeded, failed, summary },
+            reasons,
+            warnings,
+            parts,
+            traffic,
+            continues,
+            plan,
+            audit,
+        } = record;
+        let state = match state {
+            runs::RunState::Running => RunState::Running,
+            runs::RunState::Succeeded => RunState::Succeeded,
+            runs::RunState::Partly => RunState::Partly,
+            runs::RunState::Failed => RunState::Failed,
+        };
         Self {
-            id: record.id,
-            kind: record.kind,
-            state: match record.state {
-                runs::RunState::Running => RunState::Running,
-                runs::RunState::Succeeded => RunState::Succeeded,
-                runs::RunState::Partly => RunState::Partly,
-                runs::RunState::Failed => RunState::Failed,
-            },
-            dry_run: record.dry_run,
-            source: record.source,
-            started_at: record.started_at,
-            ended_at: record.ended_at,
-            progress: Progress { rows: progress.rows, bytes: progress.bytes, percent: progress.percent },
+            id,
+            kind,
+            state,
+            dry_run,
+            source,
+            started_at,
+            ended_at,
+            progress: Progress { rows, bytes, percent },
             counts: counts.into(),
-            reports: Reports {
-                succeeded: record.reports.succeeded,
-                failed: record.reports.failed,
-                summary: record.reports.summary,
-            },
-            reasons: record.reasons.into_iter().map(Into::into).collect(),
-            warnings: record.warnings.into_iter().map(Into::into).collect(),
-            parts: record.parts.into_iter().map(|(part, counts)| (part, counts.into())).collect(),
-            traffic: record.traffic.into_iter().map(|(system, traffic)| (system, traffic.into())).collect(),
-            continues: record.continues,
-            plan: record.plan,
+            reports: Reports { succeeded, failed, summary },
+            reasons: reasons.into_iter().map(Into::into).collect(),
+            warnings: warnings.into_iter().map(Into::into).collect(),
+            parts: parts.into_iter().map(|(part, counts)| (part, counts.into())).collect(),
+            traffic: traffic.into_iter().map(|(system, traffic)| (system, traffic.into())).collect(),
+            continues,
+            plan,
+            audit: audit.map(Into::into),
         }
     }
 }
@@ -549,6 +571,8 @@ mod tests {
         json["traffic"] = json!({"glean": {"requests": 5, "retries": 1, "bytes_sent": 900, "bytes_received": 7},
             "keycloak": {"requests": 9, "retries": 0, "bytes_sent": 60}});
         json["plan"] = json!("00112233445566ff");
+        json["audit"] = json!({"complete": 1, "missing": {"nemo": 2}, "stale": 3, "broken": 4, "mails": {"sent": 5},
+            "reports": "reports/audit/2026-11-22/"});
         let full: runs::RunRecord = serde_json::from_value(json.clone()).unwrap();
         let shown = Run::from(full);
         assert_eq!(serde_json::to_value(&shown).unwrap(), json);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crosswalk_identity::{System, times};
+use crosswalk_runs as runs;
 use crosswalk_runs::audit_index::AuditIndex;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -79,6 +80,33 @@ pub struct AuditNumbers {
 pub struct SystemNumbers {
     /// How many people lack a mapping in it.
     pub missing: u64,
+}
+
+/// What one audit found, in numbers. All the people that it looked at are `unchanged` in the run's counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditCounts {
+    /// People who lack nothing.
+    pub complete: u64,
+    /// How many people lack a mapping in each system.
+    pub missing: BTreeMap<String, u64>,
+    /// Mappings that nobody has verified for long.
+    pub stale: u64,
+    /// Items of the table that break its constraints.
+    pub broken: u64,
+    /// Mails by what came of them (`sent`, `skipped`, `refused`, `failed`, …); absent where none were to be sent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub mails: BTreeMap<String, u64>,
+    /// The folder of its reports in the bucket; absent in a dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reports: Option<String>,
+}
+
+impl From<runs::AuditCounts> for AuditCounts {
+    fn from(counts: runs::AuditCounts) -> Self {
+        let runs::AuditCounts { complete, missing, stale, broken, mails, reports } = counts;
+        Self { complete, missing, stale, broken, mails, reports }
+    }
 }
 
 impl From<AuditIndex> for AuditNumbers {
