@@ -2,6 +2,7 @@
 
 use crosswalk_function_kit::Entropy;
 use crosswalk_invitations::Token;
+use crosswalk_stand_ins::labarchives::{Fault, Faults};
 use reqwest::Method;
 
 use crate::bed::{Bed, COOKIE_NAME, path, state_of, with_query};
@@ -79,9 +80,23 @@ async fn a_way_back_is_taken_once() {
     assert_eq!(bed.items().await, before);
 }
 
+/// Programs that look at addresses before a person does ask with HEAD, even with cookies.
+#[tokio::test]
+async fn looking_at_a_way_back_takes_nothing() {
+    let bed = Bed::start().await;
+    let token = bed.invite("ann").await;
+    let mut browser = bed.browser();
+    let back = bed.sign_in(&browser.press(&token).await, "ann").await;
+    let path = format!("{}?{}", back.path(), back.query().unwrap());
+    for method in [Method::HEAD, Method::POST, Method::OPTIONS] {
+        let answer = browser.ask(method, &path).await;
+        assert!(answer.status == 405 && answer.cookies().is_empty(), "{answer:?}");
+    }
+    browser.come_back(&back).await.says(200, "Your LabArchives account is linked");
+}
+
 #[tokio::test]
 async fn a_way_back_that_failed_is_not_taken_again() {
-    use crosswalk_stand_ins::labarchives::{Fault, Faults};
     let bed = Bed::start().await;
     let token = bed.invite("ann").await;
     let mut browser = bed.browser();

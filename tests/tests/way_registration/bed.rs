@@ -34,6 +34,7 @@ pub(crate) struct Bed {
     /// The function's routes, as Lambda has them.
     pub(crate) router: Router,
     environment: Environment,
+    table: Table,
     http: reqwest::Client,
     /// Minutes that have passed.
     minutes: Arc<AtomicI64>,
@@ -85,7 +86,8 @@ impl Bed {
             }
         });
         let http = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
-        Self { aws, labarchives, url, router, environment, http, minutes, task }
+        let table = Table::new(aws_sdk_dynamodb::Client::new(&aws.config), &aws.names.table);
+        Self { aws, labarchives, url, router, environment, table, http, minutes, task }
     }
 
     /// The pages with another setting, over the same table.
@@ -103,16 +105,12 @@ impl Bed {
         self.labarchives.forward(SignedDuration::from_mins(minutes));
     }
 
-    fn table(&self) -> Table {
-        Table::new(aws_sdk_dynamodb::Client::new(&self.aws.config), &self.aws.names.table)
-    }
-
     pub(crate) fn store(&self) -> IdentifierStore {
-        IdentifierStore::new(self.table(), self.clock(), Entropy::system())
+        IdentifierStore::new(self.table.clone(), self.clock(), Entropy::system())
     }
 
     pub(crate) fn invitations(&self) -> Invitations {
-        Invitations::new(self.table(), self.clock(), Entropy::system())
+        Invitations::new(self.table.clone(), self.clock(), Entropy::system())
     }
 
     /// A personal link's token, for seven days.

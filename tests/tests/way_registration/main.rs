@@ -2,6 +2,7 @@
 //! link as it was, and no trace of the person in a log.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod any_order;
 mod attacks;
 mod bed;
 mod conflicts;
