@@ -6,6 +6,7 @@ without it; what is measured is measured from outside.
 
 import json
 import os
+import shutil
 import sys
 
 from playwright.sync_api import Error, sync_playwright
@@ -189,7 +190,7 @@ def main():
         f"--ignore-certificate-errors-spki-list={key}",
     ]  # fmt: skip
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
         people = {}
         print(json.dumps({"version": browser.version}), flush=True)
         for line in sys.stdin:
@@ -200,7 +201,7 @@ def main():
             try:
                 answer = obey(people[who], command, folder)
             except Error as error:
-                answer = {"failed": str(error)}
+                answer = {"failed": f"{error}\nThe console: {people[who].errors}"}
             print(json.dumps(answer), flush=True)
         browser.close()
 
