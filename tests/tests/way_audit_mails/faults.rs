@@ -131,3 +131,22 @@ async fn when_nothing_comes_to_anything_most_people_are_left_for_the_next_run() 
     bed.embedded().fail_ses("SendEmail", BUSY, 0);
     assert_eq!(bed.notify(&people).await.tally().sent, tally.not_reached);
 }
+
+/// A refused address is that person's outcome, however many there are of them one after the other; a mail that is refused
+/// wherever it goes is not written to everybody.
+#[tokio::test]
+async fn refused_addresses_stop_nothing_and_a_refused_mail_does() {
+    let bed = Bed::new().await;
+    let rejected =
+        SesFault::Answers { status: 400, error: "MessageRejected", message: "Address is on the suppression list" };
+    bed.embedded().fail_ses("SendEmail", rejected, 30);
+    let tally = bed.notify(&people(60)).await.tally();
+    assert_eq!((tally.refused, tally.sent), (30, 30));
+
+    let bed = Bed::new().await;
+    bed.embedded().fail_ses("SendEmail", rejected, u32::MAX);
+    let notified = bed.notify(&people(200)).await;
+    let tally = notified.tally();
+    assert!((50..=66).contains(&tally.refused) && tally.refused + tally.not_reached == 200, "{tally:?}");
+    assert!(notified.ended.unwrap().starts_with("50 mails in a row came to nothing"));
+}

@@ -23,9 +23,11 @@ use super::{MailOutcome, Notifier};
 
 /// How many letters are under way side by side: enough for some hundred a second, as each takes a tenth of a second.
 const AT_ONCE: usize = 16;
-/// How many mails in a row may come to nothing. More are the fault of the account or of SES, not of the addresses; and those
-/// that were refused, or perhaps sent, are not tried again for long.
-const IN_A_ROW: usize = 10;
+/// How many mails in a row may fail. More are the fault of the account or of SES; and those that were perhaps sent are not
+/// tried again for long.
+const FAILED_IN_A_ROW: usize = 10;
+/// How many in a row may be refused, each for its address. More of them hardly are: SES refuses the mail itself.
+const REFUSED_IN_A_ROW: usize = 50;
 /// What one letter may take: its notice and invitation written, and SES's answer waited for.
 const LETTER: Duration = Duration::from_secs(40);
 
@@ -40,8 +42,9 @@ pub(crate) struct Sending<'a> {
     deadline: Deadline,
     /// Mails that may still be sent, and why there may be no more.
     left: Mutex<(usize, &'static str)>,
-    /// Mails that came to nothing since the last one that was sent.
-    in_a_row: AtomicUsize,
+    /// Mails that failed since the last one that was sent, and those that were refused.
+    failed_in_a_row: AtomicUsize,
+    refused_in_a_row: AtomicUsize,
     ended: OnceLock<String>,
 }
 
@@ -49,7 +52,8 @@ impl<'a> Sending<'a> {
     pub(crate) fn new(notifier: &'a Notifier, ses: &'a Ses, run: &'a str, dry_run: bool, deadline: Deadline) -> Self {
         let most = "as many mails as AUDIT_MAX_MAILS allows were sent; left for the next run";
         let left = Mutex::new((notifier.settings.max, most));
-        Self { notifier, ses, run, dry_run, deadline, left, in_a_row: AtomicUsize::new(0), ended: OnceLock::new() }
+        let (failed_in_a_row, refused_in_a_row) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { notifier, ses, run, dry_run, deadline, left, failed_in_a_row, refused_in_a_row, ended: OnceLock::new() }
     }
 
     /// Why the sending was ended, if it was.
@@ -206,12 +210,17 @@ impl<'a> Sending<'a> {
 
     /// Ends the sending if too many mails in a row came to nothing.
     fn note(&self, sent: &Sent) {
-        let (Sent::Refused(why) | Sent::NotTaken(why) | Sent::Uncertain(why)) = sent else {
-            self.in_a_row.store(0, Ordering::Relaxed);
-            return;
+        let (count, most, why) = match sent {
+            Sent::NotTaken(why) | Sent::Uncertain(why) => (&self.failed_in_a_row, FAILED_IN_A_ROW, why),
+            Sent::Refused(why) => (&self.refused_in_a_row, REFUSED_IN_A_ROW, why),
+            Sent::Taken | Sent::Account(_) => {
+                self.failed_in_a_row.store(0, Ordering::Relaxed);
+                self.refused_in_a_row.store(0, Ordering::Relaxed);
+                return;
+            }
         };
-        if self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1 >= IN_A_ROW {
-            self.end(format!("{IN_A_ROW} mails in a row came to nothing, the last because: {why}"));
+        if count.fetch_add(1, Ordering::Relaxed) + 1 >= most {
+            self.end(format!("{most} mails in a row came to nothing, the last because: {why}"));
         }
     }
 
