@@ -23,11 +23,14 @@ fn the_demo_shows_outcomes_reasons_and_answers() {
         "create 1",
         "    username: ada",
         "3 people are unchanged",
-        "the first time: 4 rows: 2 created, 1 unchanged, 1 conflict",
-        "once more: 4 rows: 3 unchanged, 1 conflict",
+        "the first time: 5 rows: 3 created, 1 unchanged, 1 conflict",
+        "once more: 5 rows: 4 unchanged, 1 conflict",
         "the NEMO id belongs to another username",
         "Last seen: ada ",
         "4 mappings are unchanged",
+        "GET /audit/missing",
+        "of whom 1 has both",
+        "4 people got one mail each, and none when the audit ran again",
         "All as expected",
     ]);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it leaves nothing behind");
@@ -59,6 +62,13 @@ fn the_demo_in_json_counts_what_the_samples_hold() {
     assert_eq!(harvests["runs"][0]["parts"]["mappings"]["created"], 2);
     assert_eq!(harvests["runs"][1]["parts"]["mappings"]["unchanged"], 4);
     assert_eq!(harvests["last_seen"].as_object().unwrap().len(), 2);
+    let audits = &told["audits"];
+    assert_eq!(
+        (&audits["lacking"]["bob"], audits["mailed"].as_array().unwrap().len()),
+        (&serde_json::json!(["nemo"]), 4)
+    );
+    assert_eq!(audits["numbers"]["systems"]["labarchives_eln"]["missing"], 4);
+    assert_eq!(audits["runs"][1]["audit"]["complete"], 1);
     assert_eq!(told["answers"][0]["answer"]["username"], "kim.park@example.org");
 }
 
@@ -77,6 +87,8 @@ fn the_shell_does_not_change_the_demo() {
         ("SYNC_ADOPT", "false"),
         ("NEMO_URL", "http://127.0.0.1:9"),
         ("NEMO_SYSTEM", "nemo_b"),
+        ("AUDIT_REQUIRED_SYSTEMS", "cdcs"),
+        ("AUDIT_MAX_MAILS", "1"),
     ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     Folder::new().run_with(&["demo"], &variables).code(0);

@@ -16,8 +16,8 @@ use crate::stack::Stack;
 /// What must come of the rows, the first time and the second.
 fn expected() -> [Counts; 2] {
     [
-        Counts { read: 4, created: 2, unchanged: 1, conflict: 1, ..Counts::default() },
-        Counts { read: 4, unchanged: 3, conflict: 1, ..Counts::default() },
+        Counts { read: 5, created: 3, unchanged: 1, conflict: 1, ..Counts::default() },
+        Counts { read: 5, unchanged: 4, conflict: 1, ..Counts::default() },
     ]
 }
 
@@ -30,7 +30,8 @@ INSERT INTO external_user_identifiers VALUES
     (1, 'ada', 'nemo', '12346', 'ada@example.org', '2026-01-25T10:00:00.000', NULL, NULL),
     (2, 'ada', 'cdcs', 'ada.l', 'ada@example.org', '2026-01-25T10:00:00.000', '2026-02-01T09:30:00.000', 'from CDCS'),
     (3, 'bob', 'labarchives_eln', '285489257', NULL, '2026-02-11T16:20:00.000+01:00', NULL, NULL),
-    (4, 'eve', 'nemo', '12345', NULL, '2026-02-12T08:00:00.000', NULL, NULL);";
+    (4, 'eve', 'nemo', '12345', NULL, '2026-02-12T08:00:00.000', NULL, NULL),
+    (5, 'ada', 'labarchives_eln', '285489301', NULL, '2026-02-13T11:05:00.000', NULL, NULL);";
 
 /// What came of it.
 pub(super) struct Moved {
