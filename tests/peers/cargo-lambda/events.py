@@ -41,6 +41,9 @@ PEOPLE = [
 # Each event of the API with the status that it gets, in this order. Where events have no claims they are let in here, as
 # `crosswalk env` sets CROSSWALK_AUTH=none; where they have some these count.
 API_EVENTS = {
+    # Nobody has audited yet.
+    "audit-missing": 404,
+    "audit-numbers": 404,
     "find-by-external-id": 200,
     "find-people": 200,
     "get-employer": 200,
