@@ -37,11 +37,15 @@ Harvest the ids of NEMO's users, and when they were last seen:
   crosswalk harvest --dry-run       the plan; changes nothing
   crosswalk harvest
 
+Look who lacks a mapping, which are stale, and what is broken:
+  crosswalk audit --system nemo --dry-run           who has no id in NEMO
+  AUDIT_REQUIRED_SYSTEMS=nemo,labarchives_eln crosswalk audit
+
 Ask:
   crosswalk ids find nemo 12345     who is NEMO user 12345?
   crosswalk ids export > ids.csv    all mappings
   crosswalk ids list alice          under which ids is alice known?
-  crosswalk runs                    the latest imports, exports, syncs and harvests
+  crosswalk runs                    the latest imports, exports, syncs, harvests and audits
 
 Exit codes: 0 all is as wanted; 1 it ran, and something is not (rows that were not imported,
 people who were not exported or synced, a conflict, nothing found); 2 it could not run.";
@@ -136,6 +140,24 @@ Examples:
 Reads the table external_user_identifiers, and changes nothing in the file. Each row ends as created, unchanged (the same \
 mapping stands here; what stands is kept), rejected, conflict or failed; each mapping is read back after it was written. Run it \
 as often as you like. Exit code 0: all rows stand here; 1: some do not; 2: it could not run, or broke off.
+
+",
+    which_aws!()
+);
+
+const AUDIT_HELP: &str = concat!(
+    "\
+Examples:
+  crosswalk audit --system nemo --dry-run            who has no id in NEMO; writes nothing
+  AUDIT_REQUIRED_SYSTEMS=nemo,labarchives_eln crosswalk audit
+  crosswalk audit --people new-starters.csv --json   the people of a list; those who share an e-mail are one
+  crosswalk audit --fail-on-missing                  for a script
+  crosswalk settings mapping-audit                   what else can be set: AUDIT_NOTIFY=true sends mails
+
+Who is known: whoever has a person's item or a mapping, or was seen by a sync of late. The report of everybody stands in \
+reports/audit/DATE/ in the bucket, and the API tells of it; one of a list, or of other systems than the settings name, in \
+reports/RUN/ alone. Exit codes: 0 it could look, whatever it found; 1 with --fail-on-missing, somebody lacks a mapping; 2 it \
+could not look.
 
 ",
     which_aws!()
@@ -246,6 +268,8 @@ pub enum Command {
     Sync(SyncArgs),
     /// Harvest the ids of NEMO's users as mappings, and when they were last seen
     Harvest(HarvestArgs),
+    /// Look who lacks a mapping, which are stale, and what is broken
+    Audit(AuditArgs),
     /// Look up and change mappings: under which id a system knows a person
     Ids(IdsArgs),
     /// List the latest runs, or show one
@@ -436,6 +460,27 @@ pub struct HarvestArgs {
     pub place: Where,
 }
 
+/// `crosswalk audit`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AUDIT_HELP)]
+pub struct AuditArgs {
+    /// Only the people of this list: a CSV file with a column `username` and perhaps `email`, or a username a line
+    #[arg(long, value_name = "FILE")]
+    pub people: Option<PathBuf>,
+    /// The system that everybody is to have a mapping in, in the place of AUDIT_REQUIRED_SYSTEMS; may be repeated
+    #[arg(long, value_name = "SYSTEM", value_delimiter = ',')]
+    pub system: Vec<String>,
+    /// Look, and say who would get a mail; writes nothing anywhere
+    #[arg(long)]
+    pub dry_run: bool,
+    /// End with code 1 if anybody lacks a mapping
+    #[arg(long)]
+    pub fail_on_missing: bool,
+    /// Which AWS.
+    #[command(flatten)]
+    pub place: Where,
+}
+
 /// `crosswalk ids`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = IDS_HELP)]
@@ -606,6 +651,8 @@ pub enum FunctionArg {
     NemoHarvest,
     /// The pages by which people link their LabArchives accounts
     LabarchivesRegistration,
+    /// The audit of mappings
+    MappingAudit,
     /// This command line
     Crosswalk,
 }

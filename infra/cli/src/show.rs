@@ -1,12 +1,13 @@
 //! How things look: tables and sentences for people, JSON for programs.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 
 use anyhow::Context as _;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use crosswalk_identity::Mapping;
 use crosswalk_runs::files::Files;
-use crosswalk_runs::{Counts, ReasonCount, RunRecord, RunState, Traffic};
+use crosswalk_runs::{AuditCounts, Counts, ReasonCount, RunRecord, RunState, Traffic};
 use indicatif::{HumanBytes, HumanCount};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -198,6 +199,7 @@ pub(crate) fn run(run: &RunRecord, files: Option<&Files>) -> String {
         format!("outcomes  {}", counts(&run.counts)),
     ];
     lines.extend(run.parts.iter().map(|(part, part_counts)| format!("{:<9} {}", plain(part), counts(part_counts))));
+    lines.extend(run.audit.iter().flat_map(|audit| found(audit, files)));
     lines.extend(run.plan.iter().map(|plan| format!("plan      {}", plain(plan))));
     lines.extend(traffic(run));
     for (name, key) in
@@ -210,6 +212,26 @@ pub(crate) fn run(run: &RunRecord, files: Option<&Files>) -> String {
     lines.extend(reasons(&run.reasons));
     lines.extend(warnings(&run.warnings));
     lines.join("\n")
+}
+
+/// What an audit found.
+fn found(audit: &AuditCounts, files: Option<&Files>) -> Vec<String> {
+    let AuditCounts { complete, missing, stale, broken, mails, reports } = audit;
+    let listed = |counts: &BTreeMap<String, u64>| {
+        let all: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {}", plain(name))).collect();
+        all.join(", ")
+    };
+    let mut lines = vec![
+        format!("people    {complete} lack nothing"),
+        format!("missing   {}", listed(missing)),
+        format!("mappings  {stale} stale"),
+        format!("items     {broken} broken"),
+    ];
+    if !mails.is_empty() {
+        lines.push(format!("mails     {}", listed(mails)));
+    }
+    lines.extend(reports.iter().map(|folder| format!("found     {}", object(files, folder))));
+    lines
 }
 
 /// The most frequent reasons, a line each, under a heading; nothing if there are none.

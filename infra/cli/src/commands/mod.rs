@@ -1,5 +1,6 @@
 //! One module a command.
 
+mod audit;
 mod demo;
 mod env;
 mod export;
@@ -44,6 +45,7 @@ pub(crate) async fn run(args: Args, environment: Environment) -> anyhow::Result<
         Command::Export(args) => export::run(&args, json, environment).await,
         Command::Sync(args) => sync::run(&args, json, environment).await,
         Command::Harvest(args) => harvest::run(&args, json, environment).await,
+        Command::Audit(args) => audit::run(&args, json, environment).await,
         Command::Ids(args) => ids::run(args, json, environment).await,
         Command::Runs(args) => runs::run(&args, json, environment).await,
         Command::Settings(args) => settings::run(&args, json),

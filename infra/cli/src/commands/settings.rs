@@ -41,7 +41,7 @@ const CROSSWALK: &[Setting] = &[
 ];
 
 /// The settings of each part: its name and what it reads.
-pub fn sections() -> [(&'static str, Vec<Setting>); 7] {
+pub fn sections() -> [(&'static str, Vec<Setting>); 8] {
     [
         ("csv-import", crosswalk_csv_import::settings()),
         ("mapping-api", crosswalk_mapping_api::settings()),
@@ -49,6 +49,7 @@ pub fn sections() -> [(&'static str, Vec<Setting>); 7] {
         ("directory-sync", crosswalk_directory_sync::settings()),
         ("nemo-harvest", crosswalk_nemo_harvest::settings()),
         ("labarchives-registration", crosswalk_labarchives_registration::settings()),
+        ("mapping-audit", crosswalk_mapping_audit::settings()),
         ("crosswalk", CROSSWALK.to_vec()),
     ]
 }
@@ -65,6 +66,7 @@ pub(crate) fn run(args: &SettingsArgs, json: bool) -> anyhow::Result<Exit> {
         FunctionArg::DirectorySync => "directory-sync",
         FunctionArg::NemoHarvest => "nemo-harvest",
         FunctionArg::LabarchivesRegistration => "labarchives-registration",
+        FunctionArg::MappingAudit => "mapping-audit",
         FunctionArg::Crosswalk => "crosswalk",
     });
     let sections = sections().into_iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted == *name));
