@@ -97,6 +97,7 @@ impl Runs {
         set_if(!record.traffic.is_empty(), "traffic", value(&record.traffic)?);
         set_if(record.continues, "continues", value(record.continues)?);
         set_if(record.plan.is_some(), "plan", value(&record.plan)?);
+        set_if(record.audit.is_some(), "audit", value(&record.audit)?);
         setting(self.under_fence(lease, ""), sets)
     }
 

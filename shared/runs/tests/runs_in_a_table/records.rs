@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crosswalk_runs::{Counts, Outcome, Progress, ReasonCount, Reasons, Reports, RunRecord, RunState, Traffic};
+use crosswalk_runs::{
+    AuditCounts, Counts, Outcome, Progress, ReasonCount, Reasons, Reports, RunRecord, RunState, Traffic,
+};
 
 use crate::bed::bed;
 use crate::lease::raw;
@@ -92,7 +94,7 @@ async fn the_table_gives_back_what_ended() {
     assert_eq!(bed.runs.get("import-1").await.unwrap(), Some(record));
 }
 
-/// What an export has beside it.
+/// What only some ways have beside it, all together.
 fn ended_export() -> RunRecord {
     let warning = ReasonCount { reason: "Glean hides people of this name".into(), count: 2 };
     let traffic = Traffic { requests: 12, retries: 1, bytes_sent: 345, bytes_received: None };
@@ -104,6 +106,13 @@ fn ended_export() -> RunRecord {
             ("keycloak".into(), Traffic { bytes_received: Some(678), ..traffic }),
         ]),
         plan: Some("c0ffee".into()),
+        audit: Some(AuditCounts {
+            complete: 2,
+            missing: BTreeMap::from([("nemo".into(), 1)]),
+            mails: BTreeMap::from([("sent".into(), 1)]),
+            reports: Some("reports/audit/2026-11-22/".into()),
+            ..AuditCounts::default()
+        }),
         ..ended()
     }
 }
@@ -113,7 +122,7 @@ fn what_only_some_ways_have_is_absent_elsewhere() {
     let json = serde_json::to_value(ended_export()).unwrap();
     assert_eq!(serde_json::from_value::<RunRecord>(json.clone()).unwrap(), ended_export());
     let plain = serde_json::to_value(ended()).unwrap();
-    for name in ["warnings", "parts", "traffic", "plan"] {
+    for name in ["warnings", "parts", "traffic", "plan", "audit"] {
         assert!(json.get(name).is_some() && plain.get(name).is_none(), "{name}");
     }
     insta::assert_snapshot!(json["traffic"], @r#"{"glean":{"bytes_sent":345,"requests":12,"retries":1},"keycloak":{"bytes_received":678,"bytes_sent":345,"requests":12,"retries":1}}"#);
@@ -130,7 +139,7 @@ async fn the_table_gives_back_what_only_some_ways_have() {
     }
     // What has nothing of it is stored as it was before there was such a thing.
     let item = raw(&bed, "import-1").await;
-    for name in ["warnings", "parts", "traffic", "plan"] {
+    for name in ["warnings", "parts", "traffic", "plan", "audit"] {
         assert!(!item.contains_key(name), "{name}");
         assert!(raw(&bed, "export-1").await.contains_key(name), "{name}");
     }

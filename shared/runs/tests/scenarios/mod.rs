@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crosswalk_runs::{
-    Begin, Counts, Held, Ledger, Outcome, Progress, ReasonCount, Reports, RunError, RunRecord, RunState, Traffic,
+    AuditCounts, Begin, Counts, Held, Ledger, Outcome, Progress, ReasonCount, Reports, RunError, RunRecord, RunState,
+    Traffic,
 };
 
 use self::hand::Hand;
@@ -79,6 +80,7 @@ pub(crate) fn ended(begun: &RunRecord, state: RunState) -> RunRecord {
             ("keycloak".into(), Traffic { bytes_received: None, ..traffic }),
         ]),
         plan: Some("c0ffee".into()),
+        audit: Some(AuditCounts { complete: 2, stale: 1, ..AuditCounts::default() }),
         ..begun.clone()
     }
 }

@@ -45,8 +45,7 @@ pub(crate) async fn run(args: &AuditArgs, json: bool, environment: Environment) 
     };
     let dry_run = args.dry_run || settings.dry_run;
     let (clock, entropy) = (Clock::system(), Entropy::system());
-    let request =
-        AuditRequest { run_id: run_id::random(WAY, &entropy), delivery: "crosswalk audit".to_owned(), whom };
+    let request = AuditRequest { run_id: run_id::random(WAY, &entropy), delivery: "crosswalk audit".to_owned(), whom };
     let place = Place::new(&settings.kept, &target.config, &clock, &entropy);
     let auditor = Auditor::new(settings, place, &target.config, clock, entropy);
     let kept = Kept::Aws { target: Box::new(target), account: args.place.aws };
