@@ -27,6 +27,7 @@ fn the_settings_tables_are_the_codes() {
         ("directory-sync", crosswalk_directory_sync::settings()),
         ("nemo-harvest", crosswalk_nemo_harvest::settings()),
         ("labarchives-registration", crosswalk_labarchives_registration::settings()),
+        ("mapping-audit", crosswalk_mapping_audit::settings()),
     ];
     for (name, settings) in functions {
         let expected = markdown_table(&settings);

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::process::Stdio;
 
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use crosswalk_function_kit::settings::Environment;
 use crosswalk_local_aws::testbed::Testbed;
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
@@ -173,7 +174,7 @@ async fn peak_kib(people: usize) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exactly_the_planted_gaps_among_many_in_flat_memory() {
-    let many = std::env::var(PEOPLE).map_or(LARGE, |people| people.parse().unwrap());
+    let many = Environment::of_process().get(PEOPLE).map_or(LARGE, |people| people.parse().unwrap());
     let (small, large) = tokio::join!(peak_kib(SMALL), peak_kib(many));
     eprintln!("peak memory: {small} KiB for {SMALL} people, {large} KiB for {many}");
     // Both fill whole pages of the table. A hash and a few numbers are held of each name, some 60 bytes with the room that a
