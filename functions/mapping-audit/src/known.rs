@@ -59,7 +59,42 @@ struct Candidate {
     email: Option<Email>,
     mapped_email: Option<Email>,
     sighting: Option<Sighting>,
+    standing: Standing,
     listed: bool,
+}
+
+/// Whether the syncs' accounts of a username are in use. One that is inactive is enough: whom one directory has let go is not
+/// written to because another was read an hour later. What was seen long ago counts for those whom no sync has seen since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Standing {
+    #[default]
+    Unseen,
+    Before {
+        inactive: bool,
+    },
+    OfLate {
+        inactive: bool,
+    },
+}
+
+impl Standing {
+    fn note(&mut self, recent: bool, active: bool) {
+        *self = match (*self, recent) {
+            (Self::OfLate { inactive }, true) => Self::OfLate { inactive: inactive || !active },
+            (_, true) => Self::OfLate { inactive: !active },
+            (Self::OfLate { inactive }, false) => Self::OfLate { inactive },
+            (Self::Before { inactive }, false) => Self::Before { inactive: inactive || !active },
+            (Self::Unseen, false) => Self::Before { inactive: !active },
+        };
+    }
+
+    /// None where no sync knows of one.
+    fn is_inactive(self) -> Option<bool> {
+        match self {
+            Self::Unseen => None,
+            Self::Before { inactive } | Self::OfLate { inactive } => Some(inactive),
+        }
+    }
 }
 
 /// Who was found to lack what.
@@ -125,10 +160,10 @@ impl<'a> Gathering<'a> {
         let node = known.unwrap_or_else(|| self.groups.username(&sighting.username));
         self.met(node, recent && self.bounds.everybody);
         self.reached_by(node, sighting.email.as_ref());
-        if let Some(candidate) = self.candidate(node, &sighting.username)
-            // Of two syncs that know the same person, the one that saw them last.
-            && candidate.sighting.as_ref().is_none_or(|held| held.seen_at <= sighting.seen_at)
-        {
+        let Some(candidate) = self.candidate(node, &sighting.username) else { return };
+        candidate.standing.note(recent, sighting.active);
+        // Of two syncs that know the same person, the address of the one that saw them last.
+        if candidate.sighting.as_ref().is_none_or(|held| held.seen_at <= sighting.seen_at) {
             candidate.sighting = Some(sighting);
         }
     }
@@ -200,6 +235,7 @@ impl<'a> Gathering<'a> {
             email: None,
             mapped_email: None,
             sighting: None,
+            standing: Standing::Unseen,
             listed: false,
         }))
     }
@@ -266,8 +302,9 @@ fn lacks(members: Vec<Candidate>, required: &[System], has: Mask) -> Lacking {
     let sources: [fn(&Candidate) -> Option<&Email>; 3] =
         [|member| member.email.as_ref(), |member| member.mapped_email.as_ref(), Candidate::sighted_email];
     let email = members.iter().find_map(|member| sources.iter().find_map(|of| of(member))).cloned();
-    let mut sightings = members.iter().filter_map(|member| member.sighting.as_ref()).peekable();
-    let disabled = sightings.peek().is_some() && sightings.all(|sighting| !sighting.active);
+    // Of several usernames one that is in use is enough: it is the same person's.
+    let mut standings = members.iter().filter_map(|member| member.standing.is_inactive()).peekable();
+    let disabled = standings.peek().is_some() && standings.all(|is_inactive| is_inactive);
     let lacks = |bit: usize| has & 1 << bit == 0;
     let systems = required.iter().enumerate().filter(|(bit, _)| lacks(*bit)).map(|(_, system)| system.clone());
     Lacking {
@@ -368,6 +405,26 @@ mod tests {
     }
 
     #[test]
+    fn one_inactive_account_is_enough_whichever_sync_was_read_last() {
+        let (early, late, long_ago) = ("2026-11-20T04:00:00Z", "2026-11-20T05:00:00Z", "2026-01-01T00:00:00Z");
+        for (sightings, disabled) in [
+            (vec![(early, false), (late, true)], true),
+            (vec![(early, true), (late, false)], true),
+            (vec![(early, true), (late, true)], false),
+            // Who left one directory long ago and stands in another is in use.
+            (vec![(long_ago, false), (late, true)], false),
+            (vec![(late, true), (long_ago, false)], false),
+            // Nobody has seen them since.
+            (vec![(long_ago, false)], true),
+            (vec![], false),
+        ] {
+            let of = sightings.iter().map(|(at, active)| sighting("ada", None, at, *active)).collect();
+            let gathered = gather(vec![mapped("ada", "nemo", Some("ada@example.org"))], of);
+            assert_eq!(gathered.missing[0].disabled, disabled, "{sightings:?}");
+        }
+    }
+
+    #[test]
     fn who_has_all_is_not_named_and_who_lacks_something_is() {
         let gathered = gather(
             vec![
@@ -421,14 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_sighting_of_a_username_counts() {
-        let two = |first: (&str, bool), second: (&str, bool)| {
-            let of = |(seen_at, active)| sighting("ada", None, seen_at, active);
-            gather(Vec::new(), vec![of(first), of(second)]).missing[0].disabled
-        };
-        assert!(two(("2026-11-20T00:00:00Z", true), ("2026-11-21T00:00:00Z", false)));
-        assert!(!two(("2026-11-21T00:00:00Z", true), ("2026-11-20T00:00:00Z", false)));
-        // Somebody with an account in use and another one that is not is no disabled person.
+    fn who_has_one_account_in_use_and_another_that_is_not_is_no_disabled_person() {
         let mail = Some("ada@example.org");
         let both = vec![
             sighting("ada", mail, "2026-11-20T00:00:00Z", false),

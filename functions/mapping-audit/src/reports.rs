@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use crosswalk_identity::{System, times};
 use crosswalk_runs::RunRecord;
-use crosswalk_runs::audit_index::{AuditIndex, MISSING_COLUMNS, RowsAt};
+use crosswalk_runs::audit_index::{ALSO_BETWEEN, AuditIndex, MISSING_COLUMNS, RowsAt};
 use crosswalk_runs::files::{Files, FilesError};
 use crosswalk_runs::spreadsheet::guard;
 use jiff::civil::Date;
@@ -70,7 +70,12 @@ pub(crate) async fn write(
         stale: findings.stale.len() as u64,
         broken: findings.broken.len() as u64,
     };
-    index.write(files).await
+    // Of two audits at once the one that began later is the last, whichever ends first.
+    match AuditIndex::read(files).await {
+        Ok(Some(standing)) if standing.at > index.at => Ok(()),
+        // What does not read is replaced.
+        _ => index.write(files).await,
+    }
 }
 
 /// Writes the day's `summary.json`, which is the record; the run's own is written with its end.
@@ -105,7 +110,7 @@ fn row(lacking: &Lacking, system: &System) -> [String; 4] {
     let mut names = lacking.usernames.iter().map(ToString::to_string);
     let username = names.next().unwrap_or_default();
     let email = lacking.email.as_ref().map(ToString::to_string).unwrap_or_default();
-    [username, email, system.to_string(), names.collect::<Vec<_>>().join(" ")]
+    [username, email, system.to_string(), names.collect::<Vec<_>>().join(ALSO_BETWEEN)]
 }
 
 fn stale(stale: &[Stale]) -> Result<Vec<u8>, String> {
@@ -189,8 +194,8 @@ mod tests {
         assert_eq!(
             missing,
             "username,email,system,also\n\
-             '=ada,'+ada@example.org,cdcs,ada2 ada3\n\
-             '=ada,'+ada@example.org,nemo,ada2 ada3\n\
+             '=ada,'+ada@example.org,cdcs,ada2 / ada3\n\
+             '=ada,'+ada@example.org,nemo,ada2 / ada3\n\
              \"Lovelace, A\"\"da\",,nemo,\n"
         );
         assert_eq!(
@@ -208,7 +213,7 @@ mod tests {
         let rows = |name: &str| index.systems[&system(name)];
         let part = |at: RowsAt| &missing[usize::try_from(at.first).unwrap()..usize::try_from(at.end).unwrap()];
         assert_eq!((rows("cdcs").rows, rows("nemo").rows, rows("sharepoint").rows), (1, 2, 0));
-        assert_eq!(part(rows("cdcs")), "'=ada,'+ada@example.org,cdcs,ada2 ada3\n");
+        assert_eq!(part(rows("cdcs")), "'=ada,'+ada@example.org,cdcs,ada2 / ada3\n");
         assert!(part(rows("nemo")).starts_with("'=ada") && part(rows("nemo")).ends_with(",,nemo,\n"));
         assert_eq!(part(rows("sharepoint")), "");
     }

@@ -19,8 +19,11 @@ use crate::files::{Files, FilesError};
 pub const KEY: &str = "state/mapping-audit/latest.json";
 
 /// The columns of `missing.csv`, each cell of it as [`crate::spreadsheet::guard`] has it. `also` holds the other usernames of
-/// a person, with spaces between them.
+/// a person, with [`ALSO_BETWEEN`] between them.
 pub const MISSING_COLUMNS: [&str; 4] = ["username", "email", "system", "also"];
+
+/// What stands between them: no username holds a slash.
+pub const ALSO_BETWEEN: &str = " / ";
 
 /// What the last audit of everybody found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -31,7 +31,7 @@ async fn who_shares_an_email_is_audited_as_one() {
     assert_eq!((record.counts.read, lacks(&audited)), (1, vec!["lovelace: cdcs".to_owned()]));
     let folder = record.audit.unwrap().reports.unwrap();
     let missing = bed.text(&format!("{folder}missing.csv")).await.unwrap();
-    assert_eq!(missing, "username,email,system,also\nlovelace,ada@example.org,cdcs,a.lovelace ada\n");
+    assert_eq!(missing, "username,email,system,also\nlovelace,ada@example.org,cdcs,a.lovelace / ada\n");
     bed.map("a.lovelace", "cdcs", None).await;
     assert!(lacks(&bed.audit().await.1).is_empty());
 }

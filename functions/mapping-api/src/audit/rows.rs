@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crosswalk_identity::System;
-use crosswalk_runs::audit_index::{AuditIndex, MISSING_COLUMNS};
+use crosswalk_runs::audit_index::{ALSO_BETWEEN, AuditIndex, MISSING_COLUMNS};
 use crosswalk_runs::files::{Files, FilesError, Part};
 use crosswalk_runs::spreadsheet::unguard;
 
@@ -103,7 +103,7 @@ fn lacking(row: &csv::StringRecord, system: &System) -> Option<Lacking> {
     (of == system.as_str()).then(|| Lacking {
         username: username.to_owned(),
         email: (!email.is_empty()).then(|| email.to_owned()),
-        also: also.split_ascii_whitespace().map(str::to_owned).collect(),
+        also: also.split(ALSO_BETWEEN).filter(|name| !name.is_empty()).map(str::to_owned).collect(),
     })
 }
 
@@ -139,7 +139,7 @@ mod tests {
     fn written(people: &[Lacking], of: &str) -> Vec<u8> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         for Lacking { username, email, also } in people {
-            let also = also.join(" ");
+            let also = also.join(ALSO_BETWEEN);
             let cells = [username, email.as_deref().unwrap_or_default(), of, &also].map(guard);
             writer.write_record(cells.iter().map(|cell| cell.as_bytes())).unwrap();
         }
@@ -148,7 +148,7 @@ mod tests {
 
     fn person() -> impl Strategy<Value = Lacking> {
         let cell = "[ab\u{eb}\u{1f642} '=@,\"\n\r-]{0,9}x";
-        (cell, proptest::option::of(cell), proptest::collection::vec("[a-z'=,\"]{1,3}", 0..3))
+        (cell, proptest::option::of(cell), proptest::collection::vec("[a-z][a-z'=,\" ]{0,3}", 0..3))
             .prop_map(|(username, email, also)| Lacking { username, email, also })
     }
 

@@ -4,6 +4,7 @@ use crosswalk_identity::{System, times};
 use crosswalk_mapping_audit::notify::{Lacking, MailOutcome};
 use crosswalk_mapping_audit::{Audited, Findings};
 use crosswalk_runs::RunRecord;
+use crosswalk_runs::audit_index::ALSO_BETWEEN;
 use crosswalk_runs::files::Files;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ pub(super) fn text(record: &RunRecord, audited: &Audited, files: &Files) -> Stri
         let rows = findings.missing.iter().take(SHOWN).map(|lacking| {
             let (username, also) = names(lacking);
             let systems: Vec<&str> = lacking.systems.iter().map(System::as_str).collect();
-            [username, email(lacking).unwrap_or_default(), systems.join(", "), also.join(" ")]
+            [username, email(lacking).unwrap_or_default(), systems.join(", "), also.join(ALSO_BETWEEN)]
         });
         let table = show::table(["username", "e-mail", "lacks", "also"], rows);
         parts.push(named("Who lacks what", &table.to_string(), findings.missing.len()));
