@@ -57,6 +57,13 @@ async fn people_register_in_a_real_browser() {
     page.is(200, "Stand-in for LabArchives");
     assert!(page.url.starts_with(&bed.labarchives_url), "{}", page.url);
     assert!(page.errors.is_empty(), "the policy lets the form through: {:?}", page.errors);
+    let asked = bed.labarchives.take_asked();
+    let [asked] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!(
+        (asked.path.as_str(), &asked.referer),
+        ("/api_user_login", &None),
+        "LabArchives does not learn the link"
+    );
     let cookies = bed.browser.cookies("wilma").await;
     let [cookie] = &cookies[..] else { panic!("{cookies:?}") };
     let told = json!([

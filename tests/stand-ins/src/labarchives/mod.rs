@@ -82,6 +82,8 @@ pub struct Asked {
     pub path: String,
     /// The query's parameters, decoded.
     pub query: Vec<(String, String)>,
+    /// Which page led here, if the browser says so.
+    pub referer: Option<String>,
 }
 
 #[derive(Debug)]

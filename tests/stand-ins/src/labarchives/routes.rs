@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{RawQuery, State as Given};
-use axum::http::header::{CONTENT_TYPE, LOCATION};
-use axum::http::{StatusCode, Uri};
+use axum::extract::State as Given;
+use axum::http::header::{CONTENT_TYPE, LOCATION, REFERER};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine as _;
@@ -38,9 +38,10 @@ fn decoded(text: &[u8]) -> Parameters {
 
 impl State {
     /// Remembers the request; its parameters.
-    fn heard(&mut self, path: &str, query: Option<&str>) -> Parameters {
-        let query = decoded(query.unwrap_or_default().as_bytes());
-        self.asked.push(Asked { path: path.to_owned(), query: query.clone() });
+    fn heard(&mut self, uri: &Uri, headers: &HeaderMap) -> Parameters {
+        let query = decoded(uri.query().unwrap_or_default().as_bytes());
+        let referer = headers.get(REFERER).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        self.asked.push(Asked { path: uri.path().to_owned(), query: query.clone(), referer });
         query
     }
 
@@ -50,9 +51,9 @@ impl State {
     }
 }
 
-async fn page(Given(shared): Given<Arc<Shared>>, uri: Uri) -> Response {
+async fn page(Given(shared): Given<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Response {
     let mut state = shared.state();
-    let asked = state.heard(uri.path(), uri.query());
+    let asked = state.heard(&uri, &headers);
     match state.check(&asked, parameter(&asked, "redirect_uri").unwrap_or_default()) {
         Ok(()) => {
             state.counts.pages += 1;
@@ -98,10 +99,10 @@ fn code(number: usize) -> String {
     format!("{}+/{number}", BASE64_STANDARD.encode(Sha256::digest(format!("code {number}"))))
 }
 
-async fn access_info(Given(shared): Given<Arc<Shared>>, uri: Uri, RawQuery(query): RawQuery) -> Response {
+async fn access_info(Given(shared): Given<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Response {
     let (fault, answer) = {
         let mut state = shared.state();
-        let asked = state.heard(uri.path(), query.as_deref());
+        let asked = state.heard(&uri, &headers);
         state.counts.asked += 1;
         let fault = state.faults.take();
         let answer = match (fault, state.check(&asked, "user_access_info")) {
