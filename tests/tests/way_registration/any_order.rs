@@ -234,6 +234,7 @@ thread_local! {
 fn whatever_the_order_everybody_gets_their_own_account_once() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let bed = runtime.block_on(Bed::start());
+    // Each case is dozens of requests. What PROPTEST_CASES asks for counts as it is.
     let cases = ProptestConfig::default().cases / 16;
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) };
     let numbers = Cell::new(0);
