@@ -21,6 +21,7 @@ pub mod people;
 mod person;
 pub mod plan;
 mod settings;
+mod sightings;
 pub mod source;
 pub mod state;
 pub mod step;

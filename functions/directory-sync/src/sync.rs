@@ -23,6 +23,7 @@ use crate::outcome::{Tally, Waiting};
 use crate::people::{self, People, Rules, UsernameRule};
 use crate::plan::{Moment, Others, Planned, Shape, plan};
 use crate::settings::{SyncSettings, TargetSettings};
+use crate::sightings;
 use crate::source::{ReadError, Source};
 use crate::state::State;
 use crate::target::cognito::{self, CognitoTarget, KeepIntent, SwapIntent};
@@ -363,6 +364,7 @@ impl Syncer {
             Ok(loaded) => loaded,
             Err(reason) => return Ok((self.failed(record, reason), false)),
         };
+        sightings::note(&self.place.files, &self.settings.name, &loaded.people, taken.started_at).boxed().await?;
         let planned = self.plan(&target, &loaded, &request.run_id);
         record.plan = Some(planned.plan.hash().to_owned());
         let mut tally = tally(&loaded, &planned);

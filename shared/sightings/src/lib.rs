@@ -52,20 +52,32 @@ pub async fn put<'a>(
 /// They cannot be listed or read, or one is damaged: nothing is concluded from a part of it.
 pub async fn read(files: &Files, mut each: impl FnMut(Sighting)) -> Result<(), FilesError> {
     for key in files.keys(FOLDER).await? {
-        if !key.ends_with(SUFFIX) {
-            continue;
+        if key.ends_with(SUFFIX) {
+            read_file(files, &key, &mut each).await?;
         }
-        let Some(text) = files.get(&key).await? else { continue };
-        for (row, sighting) in csv::Reader::from_reader(&*text).deserialize::<Sighting>().enumerate() {
-            // The library's message would show the cells.
-            let sighting = sighting.map_err(|_| {
-                FilesError(format!(
-                    "{key}, row {}, does not read: delete the file, which its sync writes again with its next run",
-                    row + 2
-                ))
-            })?;
-            each(sighting);
-        }
+    }
+    Ok(())
+}
+
+/// What one sync saw; nothing before its first run.
+///
+/// # Errors
+/// It cannot be read, or is damaged.
+pub async fn read_of(files: &Files, sync: &str, mut each: impl FnMut(Sighting)) -> Result<(), FilesError> {
+    read_file(files, &format!("{FOLDER}{sync}{SUFFIX}"), &mut each).await
+}
+
+async fn read_file(files: &Files, key: &str, each: &mut impl FnMut(Sighting)) -> Result<(), FilesError> {
+    let Some(text) = files.get(key).await? else { return Ok(()) };
+    for (row, sighting) in csv::Reader::from_reader(&*text).deserialize::<Sighting>().enumerate() {
+        // The library's message would show the cells.
+        let sighting = sighting.map_err(|_| {
+            FilesError(format!(
+                "{key}, row {}, does not read: delete the file, which its sync writes again with its next run",
+                row + 2
+            ))
+        })?;
+        each(sighting);
     }
     Ok(())
 }

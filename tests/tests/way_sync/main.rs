@@ -9,3 +9,4 @@ mod dry_run;
 mod legs;
 mod mappings;
 mod runs;
+mod sightings;
