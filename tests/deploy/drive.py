@@ -1,8 +1,8 @@
 """Drives the deployed stack through AWS's own interfaces and checks what comes of it: `drive.py ENDPOINT STACK`.
 
-Runs in the repository's root, with the secrets of a stand-in Keycloak, Glean, NEMO and LabArchives in KEYCLOAK_CLIENT_SECRET,
-GLEAN_API_TOKEN, NEMO_TOKEN and LABARCHIVES_ACCESS_PASSWORD, the last one's address in LABARCHIVES_URL, an empty PostgreSQL
-database in CUSTOM_DB_URI, and its client in PSQL.
+Runs in the repository's root, with the secrets of a stand-in Keycloak, Glean, NEMO and LabArchives in
+KEYCLOAK_CLIENT_SECRET, GLEAN_API_TOKEN, NEMO_TOKEN and LABARCHIVES_ACCESS_PASSWORD, the last one's address in
+LABARCHIVES_URL, an empty PostgreSQL database in CUSTOM_DB_URI, and its client in PSQL.
 """
 
 import base64
@@ -230,6 +230,7 @@ def check_api():
     holders = {item["username"].lower(): item["external_id"] for item in page}
     same("the mappings", holders, {"carla@example.org": "a/b c", "ben@example.org": "777"})
     same("a deletion", ask("DELETE", "/people/ben@example.org/identifiers/nemo", WRITER)[0], 204)
+    same("audits, before the first one", ask("GET", "/audit/missing", READER)[0], 404)
     same("people by e-mail", len(found("/people?email=anna%40example.org")["items"]), 1)
     step("the API answers under its role, and its authorizer asks for tokens and scopes")
 
@@ -262,6 +263,16 @@ class Without:
         rest = [statement for statement in self.whole["Statement"] if statement["Sid"] not in sids]
         same(f"statements of {role} without {sids}", len(rest), len(self.whole["Statement"]) - len(sids))
         self.rest = {**self.whole, "Statement": rest}
+
+    def wider(self, sid):
+        """Takes from a statement what holds it back, as the emulator does not know it."""
+        widened = [
+            {**{name: part for name, part in statement.items() if name != "Condition"}, "Resource": "*"}
+            if statement["Sid"] == sid
+            else statement
+            for statement in self.whole["Statement"]
+        ]
+        self.write({**self.whole, "Statement": widened})
 
     def write(self, document):
         iam.put_role_policy(RoleName=self.role, PolicyName=self.policy, PolicyDocument=json.dumps(document))
@@ -611,8 +622,93 @@ def check_registration():
     told = [line for line in log("labarchives-registration") for part in private if part in line]
     same("lines of the log that tell too much", told, [])
     template = Path("infra/template.yaml").read_text(encoding="utf-8")
-    same("paths in the access log's format", re.findall(r"\$context\.(?:\w+\.)*(?:path|rawPath|\w*[qQ]uery\w*)\b", template), [])
+    paths = re.findall(r"\$context\.(?:\w+\.)*(?:path|rawPath|\w*[qQ]uery\w*)\b", template)
+    same("paths in the access log's format", paths, [])
     step("the registration tells nobody's id or link, and says what is denied")
+
+
+# -- the mapping audit --------------------------------------------------------------------------------------------------------
+
+MAIL_FROM = "crosswalk@example.org"
+
+
+def audited(event):
+    answer = lambdas.invoke(FunctionName=f"{STACK}-mapping-audit", Payload=json.dumps(event))
+    payload = json.load(answer["Payload"])
+    if answer.get("FunctionError"):
+        fail(f"the audit by {event} failed: {payload}")
+    return payload["run"]
+
+
+def mails():
+    with urllib.request.urlopen(f"{ENDPOINT}/_ministack/ses/messages", timeout=30) as answer:
+        return [mail for account in json.load(answer)["messages"].values() for mail in account]
+
+
+def check_mails():
+    role = Without("MappingAuditRole")
+    (statement,) = (it for it in role.whole["Statement"] if it["Sid"] == "Mails")
+    same("who may be the sender", statement["Condition"], {"StringEquals": {"ses:FromAddress": MAIL_FROM}})
+    # The emulator knows neither this condition nor the identity that SES checks.
+    role.wider("Mails")
+    run = audited({})
+    sent = {mail["To"][0]: mail for mail in mails()}
+    same("mails that are told", run["audit"]["mails"].get("sent"), len(mails()))
+    same("mails a person", len(sent), len(mails()))
+    written = {"ben@example.org", "carla@example.org", "dora@example.org", "ines@example.org", "omar@example.org"}
+    same("who was not written to", written - {address.lower() for address in sent}, set())
+    same("who was, and has no account any more", "erik@example.org" in sent, False)
+    same("senders", {mail["Source"] for mail in mails()}, {MAIL_FROM})
+    step("an audit writes to those who lack a mapping, and not to whose account is disabled")
+
+    again = audited({})["audit"]["mails"]
+    same("mails of another audit", (again.get("sent"), len(mails())), (None, len(sent)))
+    text = sent["ben@example.org"]["BodyText"]
+    links = re.findall(re.escape(OUTPUTS["RegistrationPagesUrl"]) + r"/registrations/[\w-]+", text)
+    same(f"links in the mail ({text})", len(links), 1)
+    location, cookie = begun(links[0])
+    back = signed_in(location, "ben@example.org", "ben-password")
+    same("coming back by the mail's link", visit(back, cookie=cookie)[0], 200)
+    uid = found("/people/ben@example.org/identifiers/labarchives_eln")["external_id"]
+    same("the LabArchives id that is stored now", uid.startswith("2854ben"), True)
+    step("nobody is written to twice, and the mail's personal link registers its receiver")
+
+
+def check_audit():
+    ses.create_email_identity(EmailIdentity="example.org")
+    planned = audited({"dry_run": True})["audit"]
+    same("runs that a dry run leaves", runs_where("kind", "mapping-audit"), [])
+    event = fire("mapping-audit", "2026-01-02T05:00:00Z")
+    first = until("the mapping audit", lambda: first_run("mapping-audit"))
+    run = audited(event)
+    same("the same event again", run["id"], first["id"])
+    findings = run["audit"]
+    same(f"what it found ({run['reasons']})", findings["missing"], planned["missing"])
+    same("what is stale or broken", (findings["stale"], findings["broken"]), (0, 0))
+    numbers = found("/audit/missing")
+    by_system = {system: of["missing"] for system, of in numbers["systems"].items()}
+    same("the numbers over HTTP", (numbers["run"], by_system), (run["id"], findings["missing"]))
+    page = found("/audit/missing?system=labarchives_eln&limit=1000")
+    named = {name for item in page["items"] for name in [item["username"].lower(), *item["also"]]}
+    lack = {"ben@example.org", "carla@example.org", "dora@example.org", "ines", "omar"}
+    same("who lacks an account at LabArchives and is not named", lack - named, set())
+    same("who has one and is named", "anna@example.org" in named, False)
+    day = f"reports/audit/{numbers['date']}/"
+    kept = {it["Key"].removeprefix(day) for it in s3.list_objects_v2(Bucket=BUCKET, Prefix=day)["Contents"]}
+    files = {"missing.csv", "stale.csv", "broken.csv", "summary.json"}
+    same("reports of the day that are missing", files - kept, set())
+    step("a schedule audits who lacks a mapping, and the API tells what it found")
+
+    # The sender's condition, which the emulator cannot hold to be true, keeps back every mail.
+    same("mails under the role as it is", (run["state"], mails()), ("partly", []))
+    if "ses:SendEmail" not in json.dumps(run):
+        fail(f"the run does not say what is denied: {run}")
+    check_mails()
+    check_refusal("mapping-audit", "MappingAuditRole", "Scan")
+    check_failure_destination("mapping-audit", "AuditFailureQueueUrl")
+    told = [line for line in log("mapping-audit") if re.search(r"[\w.]+@example\.org", line.replace(MAIL_FROM, ""))]
+    same("lines of the log with somebody's address", told, [])
+    step("an audit that fails says what is denied, and ends in its failure destination")
 
 
 def check_metrics():
@@ -635,7 +731,9 @@ def check_metrics():
 
 
 def check_logs():
-    for function in ["csv-import", "mapping-api", "people-export", "directory-sync", "nemo-harvest", "labarchives-registration"]:
+    functions = sorted(path.name for path in Path("functions").iterdir())
+    same("functions that are driven", len(functions), 7)
+    for function in functions:
         for line in log(function):
             try:
                 json.loads(line)
@@ -651,6 +749,7 @@ check_export()
 check_sync()
 check_harvest()
 check_registration()
+check_audit()
 check_poison()
 check_metrics()
 check_logs()
