@@ -34,6 +34,7 @@ SETTINGS = {
     "LABARCHIVES_AKID": "akid",
     "LABARCHIVES_ACCESS_PASSWORD": "password",
     "REGISTRATION_URL": "https://crosswalk.example.org",
+    "AUDIT_REQUIRED_SYSTEMS": "nemo",
     "AWS_REGION": "eu-central-1",
     "AWS_ACCESS_KEY_ID": "key",
     "AWS_SECRET_ACCESS_KEY": "secret",
