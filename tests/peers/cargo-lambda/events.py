@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -235,16 +236,86 @@ def check_nemo_harvest():
     same("the same schedule's event again", harvested("schedule")["run"], run)
 
 
+def check_labarchives_registration():
+    """The stand-in LabArchives; nobody signs in there, which a browser would have to."""
+
+    def page(case, **others):
+        event = json.loads((EVENTS / f"labarchives-registration.{case}.json").read_text(encoding="utf-8"))
+        file = WORK / "event.json"
+        file.write_text(json.dumps({**event, **others}), encoding="utf-8")
+        return invoke("labarchives-registration", file)
+
+    def statuses(*cases):
+        return {case: page(case)["statusCode"] for case in cases}
+
+    refused = {"invite-without-claims": 401, "invite-without-person": 403, "style": 200}
+    same("the statuses of what nobody is known by", statuses(*refused), refused)
+    # Of a link and an attempt that are not in this table.
+    unknown = {"show": 404, "begin": 404, "callback": 400}
+    same("the statuses of others' links", statuses(*unknown), unknown)
+
+    made = page("invite")
+    same(f"invite's status ({made['body']})", made["statusCode"], 201)
+    link = urllib.parse.urlsplit(json.loads(made["body"])["url"]).path
+    shown = page("show", rawPath=link)
+    same("show's page", (shown["statusCode"], "zoe" in shown["body"]), (200, True))
+    begun = page("begin", rawPath=link)
+    same(f"begin's status ({begun.get('body')})", begun["statusCode"], 303)
+    leads = begun["headers"]["location"].startswith(f"{os.environ['LABARCHIVES_URL']}/api_user_login?")
+    same("where begin leads", leads, True)
+    (cookie,) = (cookie.partition(";")[0] for cookie in begun["cookies"])
+    state = cookie.partition("=")[2]
+    back = page("callback", rawPath=f"/registrations/callback/{state}", cookies=[cookie])
+    same("callback's status", back["statusCode"], 200)
+
+
+def check_mapping_audit():
+    """Everybody whom the events before have made known."""
+
+    def audited(case):
+        return invoke("mapping-audit", EVENTS / f"mapping-audit.{case}.json")["run"]
+
+    def answered(case):
+        answer = invoke("mapping-api", EVENTS / f"mapping-api.{case}.json")
+        same(f"{case}'s status after an audit ({answer['body']})", answer["statusCode"], 200)
+        return json.loads(answer["body"])
+
+    planned = audited("dry-run")
+    same("a dry run", planned["dry_run"], True)
+    left = invoke("mapping-api", EVENTS / "mapping-api.audit-numbers.json")
+    same("audits that a dry run leaves", left["statusCode"], 404)
+    run = audited("schedule")
+    same("schedule's state", run["state"], "succeeded")
+    same("schedule's findings", run["audit"]["missing"], planned["audit"]["missing"])
+    same("the same schedule's event again", audited("schedule"), run)
+    numbers = {system: of["missing"] for system, of in answered("audit-numbers")["systems"].items()}
+    same("the numbers over HTTP", numbers, run["audit"]["missing"])
+    page = answered("audit-missing")
+    same("the people over HTTP", page["total"], run["audit"]["missing"][page["system"]])
+
+
 CSV_EVENTS = ["key-with-spaces", "leave-admins", "mappings", "sqs", "test-event", "versioned"]
 EXPORT_EVENTS = ["dry-run", "max-users", "schedule"]
 SYNC_EVENTS = ["dry-run", "leg", "schedule"]
 HARVEST_EVENTS = ["dry-run", "schedule"]
+AUDIT_EVENTS = ["dry-run", "schedule"]
+REGISTRATION_EVENTS = [
+    "begin",
+    "callback",
+    "invite",
+    "invite-without-claims",
+    "invite-without-person",
+    "show",
+    "style",
+]
 CASES = {
     "csv-import": CSV_EVENTS,
     "mapping-api": API_EVENTS,
     "people-export": EXPORT_EVENTS,
     "directory-sync": SYNC_EVENTS,
     "nemo-harvest": HARVEST_EVENTS,
+    "labarchives-registration": REGISTRATION_EVENTS,
+    "mapping-audit": AUDIT_EVENTS,
 }
 NAMES = [f"{function}.{case}.json" for function, cases in CASES.items() for case in cases]
 same("the events that this peer knows", sorted(NAMES), sorted(path.name for path in EVENTS.glob("*.json")))
@@ -252,4 +323,6 @@ check_mapping_api(check_csv_import())
 check_people_export()
 check_directory_sync()
 check_nemo_harvest()
+check_labarchives_registration()
+check_mapping_audit()
 print(f"cargo-lambda: all {len(NAMES)} events are answered as they should be")
