@@ -74,6 +74,11 @@ impl Attempts {
         Self { calls: Calls::new(table, entropy.clone()), clock, entropy }
     }
 
+    #[cfg(test)]
+    pub(crate) fn over(calls: Calls, clock: Clock, entropy: Entropy) -> Self {
+        Self { calls, clock, entropy }
+    }
+
     /// Makes one, and gives its state, which is not kept anywhere else.
     pub(crate) async fn begin(&self, token: &Token) -> Result<Token, StoreError> {
         let state = Token::draw(&self.entropy);

@@ -8,13 +8,13 @@ use axum::http::HeaderMap;
 use axum::http::header::SET_COOKIE;
 use axum::response::Response;
 use crosswalk_identifier_store::{Change, StoreRequest, Stored};
-use crosswalk_identity::{ExternalId, Mark};
+use crosswalk_identity::Mark;
 use crosswalk_invitations::{Invitation, Token, TokenHash};
 use secrecy::SecretString;
 
 use crate::attempts::Attempt;
 use crate::cookie::{self, Held};
-use crate::labarchives::Code;
+use crate::labarchives::{Code, ExchangeError};
 use crate::link;
 use crate::pages::Outcome;
 use crate::registration::Shared;
@@ -72,12 +72,15 @@ async fn come_back(shared: &Shared, state: &Token, query: &str, headers: &Header
     if held == Held::Other || (held == Held::Nothing && !attempt.is_done()) {
         return Outcome::NotThisBrowser.into();
     }
-    let outcome = match held {
-        Held::This => match continued(shared, &hash, &attempt, query).await {
-            Ok(outcome) | Err(outcome) => outcome,
-        },
+    if held == Held::Nothing {
         // Whoever loads the last page again has no cookie any more. They are told that all is done, and nothing else.
-        _ => return again(shared, &attempt).await.into(),
+        return again(shared, &attempt).await.into();
+    }
+    let (outcome, clears) = match claimed(shared, &hash, &attempt, query).await {
+        Ok(claimed) => (link_up(shared, &hash, claimed).await.unwrap_or_else(|outcome| outcome), true),
+        // One that is told of another's work leaves the cookie for that one; one that our table had no time for comes once
+        // more. All others are the attempt's end.
+        Err(outcome) => (outcome, !matches!(outcome, Outcome::TakenAttempt | Outcome::Busy | Outcome::Failed)),
     };
     let may_begin_again = matches!(
         outcome,
@@ -93,8 +96,7 @@ async fn come_back(shared: &Shared, state: &Token, query: &str, headers: &Header
             | Outcome::Failed
     );
     let way_back = if may_begin_again { attempt.way_back(state) } else { None };
-    // One that is told of another's work leaves the cookie for that one; all others are the attempt's end.
-    Told { outcome, way_back, clears: outcome != Outcome::TakenAttempt }
+    Told { outcome, way_back, clears }
 }
 
 async fn again(shared: &Shared, attempt: &Attempt) -> Outcome {
@@ -106,13 +108,20 @@ async fn again(shared: &Shared, attempt: &Attempt) -> Outcome {
     }
 }
 
-/// From a browser that began this attempt.
-async fn continued(shared: &Shared, state: &TokenHash, attempt: &Attempt, query: &str) -> Result<Outcome, Outcome> {
+/// An attempt that this call has taken.
+struct Claimed {
+    token: TokenHash,
+    invitation: Invitation,
+    code: Code,
+}
+
+/// Takes the attempt, for a browser that began it.
+async fn claimed(shared: &Shared, state: &TokenHash, attempt: &Attempt, query: &str) -> Result<Claimed, Outcome> {
     let token = attempt.invitation().ok_or(Outcome::Failed)?;
     let invitation = shared.invitations.find(&token).await?.ok_or(Outcome::EndedLink)?;
     if attempt.is_done() {
         let is_linked = invitation.spent_at.is_some();
-        return Ok(if is_linked { Outcome::DoneAlready } else { Outcome::TakenAttempt });
+        return Err(if is_linked { Outcome::DoneAlready } else { Outcome::TakenAttempt });
     }
     link::check(shared, &invitation)?;
     if attempt.has_ended(shared.clock.now()) {
@@ -122,25 +131,22 @@ async fn continued(shared: &Shared, state: &TokenHash, attempt: &Attempt, query:
     if !shared.attempts.claim(state).await? {
         return Err(Outcome::TakenAttempt);
     }
-    let uid = shared.labarchives.exchange(&code).await?;
-    store(shared, state, &token, &invitation, uid).await
+    Ok(Claimed { token, invitation, code })
 }
 
-/// Stores the mapping, and spends the invitation.
-async fn store(
-    shared: &Shared,
-    state: &TokenHash,
-    token: &TokenHash,
-    invitation: &Invitation,
-    external_id: ExternalId,
-) -> Result<Outcome, Outcome> {
+/// Exchanges the code, stores the mapping, and spends the invitation.
+async fn link_up(shared: &Shared, state: &TokenHash, claimed: Claimed) -> Result<Outcome, Outcome> {
+    let Claimed { token, invitation, code } = claimed;
+    let external_id = shared.labarchives.exchange(&code).await?;
+    let standing = shared.store.get(&invitation.username, &invitation.system).await?;
     let request = StoreRequest {
         username: invitation.username.clone(),
         system: invitation.system.clone(),
         external_id,
         // LabArchives' e-mail of the person came by the browser: it proves nothing.
         email: Change::Keep,
-        notes: Change::Set(NOTES.to_owned()),
+        // Who confirms a mapping that somebody else has stored is not who made it.
+        notes: if standing.is_some() { Change::Keep } else { Change::Set(NOTES.to_owned()) },
         mark: Mark::request(state.as_str()),
     };
     match shared.store.store(request).await? {
@@ -149,7 +155,7 @@ async fn store(
         Stored::Conflict { .. } => return Err(Outcome::TakenAccount),
     }
     // The mapping stands. A link that could not be spent leads to the same account or to a conflict until it ends.
-    if let Err(error) = shared.invitations.spend(token).await {
+    if let Err(error) = shared.invitations.spend(&token).await {
         tracing::error!(%error, attempt = ?state, "the account is linked, but its invitation is not spent");
     }
     Ok(Outcome::Linked)
@@ -157,13 +163,13 @@ async fn store(
 
 /// What LabArchives sends people back with. Of a parameter that comes twice it is not known which is theirs.
 fn code(query: &str) -> Result<Code, Outcome> {
-    let (mut auth_code, mut email, mut error) = (None, None, false);
+    let (mut auth_code, mut email, mut refusal) = (None, None, None);
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let place = match &*name {
             "auth_code" => &mut auth_code,
             "email" => &mut email,
             "error" => {
-                error = true;
+                refusal = Some(refusal.flatten().or_else(|| ExchangeError::named_in(&value)));
                 continue;
             }
             _ => continue,
@@ -173,18 +179,113 @@ fn code(query: &str) -> Result<Code, Outcome> {
             return Err(Outcome::Incomplete);
         }
     }
-    if error {
-        return Err(Outcome::Cancelled);
+    if let Some(refusal) = refusal {
+        return Err(refusal.map_or(Outcome::Cancelled, Outcome::from));
     }
     auth_code.zip(email).map(|(auth_code, email)| Code { auth_code, email }).ok_or(Outcome::Incomplete)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    use aws_sdk_dynamodb::config::interceptors::{
+        BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextMut,
+    };
+    use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+    use aws_sdk_dynamodb::error::BoxError;
+    use axum::http::HeaderValue;
+    use axum::http::header::COOKIE;
+    use crosswalk_function_kit::retry::Retries;
+    use crosswalk_function_kit::settings::Environment;
+    use crosswalk_function_kit::{Clock, Entropy};
+    use crosswalk_identifier_store::{Calls, Table};
+    use crosswalk_identity::{System, Username};
+    use crosswalk_invitations::InvitedBy;
+    use crosswalk_local_aws::testbed::Testbed;
+    use crosswalk_stand_ins::labarchives::{AccountSpec, LabArchivesStandIn};
+    use jiff::SignedDuration;
     use proptest::prelude::*;
     use secrecy::ExposeSecret;
 
     use super::*;
+    use crate::attempts::Attempts;
+    use crate::{Registration, RegistrationSettings};
+
+    /// A table that takes no claims for now.
+    #[derive(Debug, Clone, Default)]
+    struct Throttled(Arc<AtomicBool>);
+
+    impl Intercept for Throttled {
+        fn name(&self) -> &'static str {
+            "Throttled"
+        }
+
+        fn modify_before_transmit(
+            &self,
+            context: &mut BeforeTransmitInterceptorContextMut<'_>,
+            _components: &RuntimeComponents,
+            _config: &mut ConfigBag,
+        ) -> Result<(), BoxError> {
+            let headers = context.request_mut().headers_mut();
+            if self.0.load(Ordering::SeqCst) && headers.get("x-amz-target").is_some_and(|it| it.ends_with("UpdateItem"))
+            {
+                // Nothing is written then.
+                headers.insert("x-amz-target", "DynamoDB_20120810.Nothing");
+            }
+            Ok(())
+        }
+
+        fn modify_before_deserialization(
+            &self,
+            context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+            _components: &RuntimeComponents,
+            _config: &mut ConfigBag,
+        ) -> Result<(), BoxError> {
+            let response = context.response_mut();
+            if self.0.load(Ordering::SeqCst) && !response.status().is_success() {
+                let refusal = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"slow"}"#;
+                *response.body_mut() = refusal.into();
+            }
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_table_that_was_busy_is_asked_again_by_a_reload() {
+        let bed = Testbed::start_table_only().await;
+        let labarchives = LabArchivesStandIn::start(vec![AccountSpec::new("zoe")]).unwrap();
+        let environment =
+            [("REGISTRATION_URL", "https://crosswalk.example.org"), ("CROSSWALK_TABLE", bed.names.table.as_str())]
+                .map(|(name, value)| (name, value.to_owned()));
+        let environment = Environment::from_iter(environment.into_iter().chain(labarchives.settings()));
+        let settings = RegistrationSettings::from_env(&environment).unwrap();
+        let (clock, entropy) = (Clock::system(), Entropy::system());
+        let mut registration = Registration::new(&bed.config, settings, clock.clone(), entropy.clone()).unwrap();
+        let shared = registration.shared_mut();
+        let throttled = Throttled::default();
+        let config = aws_sdk_dynamodb::config::Builder::from(&bed.config).interceptor(throttled.clone()).build();
+        let table = Table::new(aws_sdk_dynamodb::Client::from_conf(config), &bed.names.table);
+        let retries = Retries { first: Duration::ZERO, longest: Duration::ZERO, times: 1 };
+        shared.attempts = Attempts::over(Calls::new(table, entropy.clone()).with_retries(retries), clock, entropy);
+
+        let (zoe, system) = (Username::parse("zoe").unwrap(), System::parse("labarchives_eln").unwrap());
+        let day = SignedDuration::from_hours(24);
+        let (token, _) = shared.invitations.invite(&zoe, &system, day, InvitedBy::Administrator).await.unwrap();
+        let state = shared.attempts.begin(&token).await.unwrap();
+        let cookie = HeaderValue::try_from(format!("{}={}", cookie::NAME, state.expose())).unwrap();
+        let headers = HeaderMap::from_iter([(COOKIE, cookie)]);
+        let query = "auth_code=guessed&email=zoe@example.org";
+        throttled.0.store(true, Ordering::SeqCst);
+        let told = come_back(shared, &state, query, &headers).await;
+        assert_eq!((told.outcome, told.clears, told.way_back.is_some()), (Outcome::Busy, false, true));
+        assert_eq!(labarchives.take_counts().asked, 0);
+        throttled.0.store(false, Ordering::SeqCst);
+        let told = come_back(shared, &state, query, &headers).await;
+        assert_eq!((told.outcome, told.clears), (Outcome::SignInRefused, true));
+        assert_eq!(labarchives.take_counts().asked, 1);
+    }
 
     #[test]
     fn a_code_comes_with_its_email_once() {
@@ -203,8 +304,19 @@ mod tests {
         ] {
             assert_eq!(code(query).map(|_| ()), Err(Outcome::Incomplete), "{query}");
         }
-        for query in ["error=denied", "error", "error=&auth_code=a&email=b"] {
+        for query in
+            ["error=denied", "error", "error=&auth_code=a&email=b", "error=4999", "error=14520", "x=4520&error="]
+        {
             assert_eq!(code(query).map(|_| ()), Err(Outcome::Cancelled), "{query}");
+        }
+        for (query, outcome) in [
+            ("error=4506", Outcome::Misconfigured),
+            ("error=The+signature+is+invalid+(4520)", Outcome::Misconfigured),
+            ("error=4514&auth_code=a&email=zoe@example.org", Outcome::SignInRefused),
+            ("error=code%3D4533%3A+session+timeout&error=x", Outcome::SignInRefused),
+            ("error&error=4514", Outcome::SignInRefused),
+        ] {
+            assert_eq!(code(query).map(|_| ()), Err(outcome), "{query}");
         }
     }
 

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use crosswalk_invitations::{Invitation, Token};
+use crosswalk_invitations::{Invitation, Token, Tried};
 
 use crate::cookie;
 use crate::pages::{self, Outcome};
@@ -45,6 +45,12 @@ pub(crate) async fn begin(
 
 async fn depart(shared: &Shared, given: &str) -> Result<Response, Outcome> {
     let (token, _) = holding(shared, given).await?;
+    match shared.invitations.try_once(&token.hash()).await? {
+        Tried::Counted => {}
+        Tried::TooOften => return Err(Outcome::TriedTooOften),
+        Tried::Spent => return Err(Outcome::UsedLink),
+        Tried::Unknown => return Err(Outcome::UnknownLink),
+    }
     let state = shared.attempts.begin(&token).await?;
     // The state is in the path: what LabArchives makes of a redirect_uri that has a query already is not documented.
     let back = shared.pages.at(&format!("/registrations/callback/{}", state.expose()));

@@ -28,6 +28,8 @@ pub(crate) enum Outcome {
     EndedLink,
     /// The invitation was used.
     UsedLink,
+    /// There were too many attempts with the invitation.
+    TriedTooOften,
     /// The attempt has ended; its invitation may hold.
     EndedAttempt,
     /// This return was taken already, and is under way or has failed.
@@ -76,7 +78,7 @@ impl Outcome {
             Self::UnknownLink | Self::OtherSystem | Self::NotThisBrowser | Self::ForeignButton | Self::Incomplete => {
                 "invalid"
             }
-            Self::NoPage | Self::NoMethod => "invalid",
+            Self::TriedTooOften | Self::NoPage | Self::NoMethod => "invalid",
             Self::TakenAccount | Self::OtherAccount => "conflict",
             Self::SignInRefused => "refused",
             Self::Unavailable => "unavailable",
@@ -128,6 +130,14 @@ impl Outcome {
                 &[
                     "A LabArchives account was linked with it, and it works once. If that was you, all is done.",
                     "If it was not you, say so at once, as somebody else has had your personal link.",
+                ],
+            ),
+            Self::TriedTooOften => (
+                429,
+                "This link was tried too often",
+                &[
+                    "A personal link leads to LabArchives so many times and no more. Nothing was linked now; ask for a new one.",
+                    "If it was not you who tried, say so at once, as somebody else has had your personal link.",
                 ],
             ),
             Self::EndedAttempt => (
@@ -185,8 +195,9 @@ impl Outcome {
                     "If you have two accounts and want the other one to be linked, ask for help: somebody has to change it.",
                 ],
             ),
+            // Their own sign-in failed, and no server: the alarm on the API counts 5xx.
             Self::SignInRefused => (
-                502,
+                400,
                 "LabArchives did not take your sign-in",
                 &[
                     "It took too long, or it was used before. Nothing was linked; begin again with your personal link, which still holds.",
@@ -313,6 +324,7 @@ mod tests {
         Outcome::OtherSystem,
         Outcome::EndedLink,
         Outcome::UsedLink,
+        Outcome::TriedTooOften,
         Outcome::EndedAttempt,
         Outcome::TakenAttempt,
         Outcome::NotThisBrowser,

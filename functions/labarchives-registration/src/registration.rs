@@ -82,27 +82,41 @@ impl Registration {
     }
 }
 
+#[cfg(test)]
+impl Registration {
+    /// For a test that puts something else in place of a part.
+    pub(crate) fn shared_mut(&mut self) -> &mut Shared {
+        Arc::get_mut(&mut self.0).unwrap()
+    }
+}
+
 impl Shared {
     /// The page of an outcome, which is counted.
     pub(crate) fn end(&self, outcome: Outcome, way_back: Option<&Token>) -> Response {
-        let at = self.clock.now();
-        self.metrics.tell(at, Some(("Outcome", outcome.name())), &[("Registrations", Unit::Count, 1)]);
+        count(&self.metrics, &self.clock, outcome);
         tracing::info!(outcome = outcome.name(), detail = ?outcome, "a registration's page");
         pages::message(outcome, way_back, self.contact.as_deref())
     }
 
     fn observer(&self) -> Observer {
         let (contact, shield) = (self.contact.clone(), self.shield.clone());
+        let (metrics, clock) = (self.metrics.clone(), self.clock.clone());
         Observer::new(self.clock.clone(), self.entropy.clone(), self.metrics.clone(), move |failure| {
             let outcome = match failure {
                 Failure::Panicked => Outcome::Failed,
                 Failure::TooLong => Outcome::Busy,
             };
+            count(&metrics, &clock, outcome);
             let mut response = pages::message(outcome, None, contact.as_deref());
             shield.cover(response.headers_mut());
             response
         })
     }
+}
+
+/// Counts an outcome.
+fn count(metrics: &Metrics, clock: &Clock, outcome: Outcome) {
+    metrics.tell(clock.now(), Some(("Outcome", outcome.name())), &[("Registrations", Unit::Count, 1)]);
 }
 
 impl fmt::Debug for Registration {
@@ -188,4 +202,44 @@ async fn cover(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
     let mut response = next.run(request).await;
     shared.shield.cover(response.headers_mut());
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use aws_config::BehaviorVersion;
+    use axum::body::Body;
+    use axum::routing::MethodRouter;
+    use crosswalk_function_kit::settings::Environment;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    /// What is answered where a route behaves so, and the outcomes that were counted.
+    async fn ask(route: MethodRouter) -> (u16, Vec<String>) {
+        let environment = Environment::from_iter([
+            ("LABARCHIVES_AKID", "example"),
+            ("LABARCHIVES_ACCESS_PASSWORD", "hunter2"),
+            ("REGISTRATION_URL", "https://crosswalk.example.org"),
+            ("CROSSWALK_TABLE", "crosswalk"),
+        ]);
+        let (metrics, lines) = Metrics::kept("labarchives-registration");
+        let settings = RegistrationSettings { metrics, ..RegistrationSettings::from_env(&environment).unwrap() };
+        let config = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
+        let registration = Registration::new(&config, settings, Clock::system(), Entropy::seeded(1)).unwrap();
+        let router = Router::new().route("/", route).layer(from_fn_with_state(registration.0.observer(), observe));
+        let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        let lines = lines.lock().unwrap();
+        let outcomes = lines.iter().filter_map(|line| line["Outcome"].as_str().map(str::to_owned)).collect();
+        (response.status().as_u16(), outcomes)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_ends_without_an_answer_is_a_failed_registration() {
+        assert_eq!(ask(get(async || -> &str { panic!("a handler") })).await, (500, vec!["failed".to_owned()]));
+        let endless = get(async || tokio::time::sleep(Duration::from_secs(3600)).await);
+        assert_eq!(ask(endless).await, (503, vec!["failed".to_owned()]));
+        assert_eq!(ask(get(async || "fine")).await.1, Vec::<String>::new());
+    }
 }

@@ -4,7 +4,7 @@
 //!
 //! | item | `pk` | `sk` | holds |
 //! |---|---|---|---|
-//! | invitation | `INVITATION#<SHA-256 of the token>` | `INVITATION` | `username`, `system`, `invited_by`, `created_at`, `ends_at`, `spent_at`, and for TTL `expires_at` |
+//! | invitation | `INVITATION#<SHA-256 of the token>` | `INVITATION` | `username`, `system`, `invited_by`, `created_at`, `ends_at`, `attempts`, `spent_at`, and for TTL `expires_at` |
 //!
 //! The token is 256 random bits and stands in the link alone: who reads the table cannot make a link of it. Looking at a
 //! link changes nothing, since scanners of mail look at links too; [`Invitations::spend`] is for whoever has done what the
@@ -27,6 +27,12 @@ pub use token::{Token, TokenHash};
 
 /// How long an invitation is remembered after its end.
 pub const REMEMBERED: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// How often an invitation may be tried. Who comes back from another system brings what they are known by there, and the
+/// pages send it on: at LabArchives that is an e-mail and a code, which its API takes for an ordinary login as well. Without
+/// an end to it the holder of one link could try passwords of anybody there, under the organisation's access key. Each try
+/// needs an attempt of its own, so that this is the most. Nobody who registers needs as many.
+pub const MOST_ATTEMPTS: u32 = 20;
 
 const SORT_KEY: &str = "INVITATION";
 
@@ -67,6 +73,19 @@ impl Invitation {
     pub fn has_ended(&self, now: Timestamp) -> bool {
         self.ends_at <= now
     }
+}
+
+/// What became of a try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tried {
+    /// It is counted, and may be made.
+    Counted,
+    /// There were [`MOST_ATTEMPTS`] already.
+    TooOften,
+    /// The invitation was used in the meantime.
+    Spent,
+    /// There is no such invitation.
+    Unknown,
 }
 
 /// All invitations. Clones share one client.
@@ -124,6 +143,31 @@ impl Invitations {
         let read = serde_dynamo::from_item(item);
         let broken = |error: serde_dynamo::Error| StoreError::Broken { key: key.masked(), reason: error.to_string() };
         read.map(Some).map_err(broken)
+    }
+
+    /// Counts a try, before it is made. Of any number of calls no more than [`MOST_ATTEMPTS`] are counted; one whose answer
+    /// is lost may count twice.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn try_once(&self, token: &TokenHash) -> Result<Tried, StoreError> {
+        let update = Update::builder()
+            .table_name(self.calls.table_name())
+            .set_key(Some(key(token).attributes()))
+            .update_expression("ADD attempts :one")
+            .condition_expression(
+                "attribute_exists(pk) AND attribute_not_exists(spent_at) AND \
+                 (attribute_not_exists(attempts) OR attempts < :most)",
+            )
+            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
+            .expression_attribute_values(":most", AttributeValue::N(MOST_ATTEMPTS.to_string()));
+        let written = self.calls.update(&update.build().map_err(|error| unbuilt(&error))?).await?;
+        Ok(match written {
+            Written::Done => Tried::Counted,
+            Written::Refused { standing: None } => Tried::Unknown,
+            Written::Refused { standing: Some(item) } if item.contains_key("spent_at") => Tried::Spent,
+            Written::Refused { .. } => Tried::TooOften,
+        })
     }
 
     /// Notes that it was used. Says whether this call was the first to.

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use crosswalk_identity::Username;
-use crosswalk_invitations::{InvitedBy, Token};
+use crosswalk_invitations::{InvitedBy, MOST_ATTEMPTS, Token};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use reqwest::{Method, Url};
@@ -45,6 +45,7 @@ struct Link {
     token: Token,
     person: usize,
     ends: i64,
+    tried: u32,
     spent: bool,
 }
 
@@ -75,12 +76,16 @@ struct Model {
 }
 
 impl Model {
-    fn press(&self, link: usize) -> Option<(u16, &'static str)> {
-        let link = &self.links[link];
+    fn press(&mut self, link: usize) -> Option<(u16, &'static str)> {
+        let link = &mut self.links[link];
         if link.spent {
             return Some((410, "This link was used already"));
         }
-        (link.ends <= self.now).then_some((410, "This link has ended"))
+        if link.ends <= self.now {
+            return Some((410, "This link has ended"));
+        }
+        link.tried += 1;
+        (link.tried > MOST_ATTEMPTS).then_some((429, "This link was tried too often"))
     }
 
     /// What is answered, or one of two where which is told first does not matter; and what changes.
@@ -115,7 +120,7 @@ impl Model {
         let Some((account, given)) = back.account else { return vec![(200, "Nothing was linked")] };
         attempt.done = true;
         if given + 5 <= self.now {
-            return vec![(502, "LabArchives did not take your sign-in")];
+            return vec![(400, "LabArchives did not take your sign-in")];
         }
         let has_other = self.mapped.get(&link.person).is_some_and(|own| *own != account);
         let is_taken = self.mapped.iter().any(|(person, own)| *person != link.person && *own == account);
@@ -138,7 +143,7 @@ async fn play(bed: &Bed, case: usize, steps: &[Step]) {
     for (person, holds) in LINKS {
         let (username, lasts) = (Username::parse(&people[person]).unwrap(), SignedDuration::from_mins(holds));
         let invited = bed.invitations().invite(&username, &eln(), lasts, InvitedBy::Administrator).await.unwrap();
-        model.links.push(Link { token: invited.0, person, ends: holds, spent: false });
+        model.links.push(Link { token: invited.0, person, ends: holds, tried: 0, spent: false });
     }
     let mut browsers = [bed.browser(), bed.browser(), bed.browser()];
     for step in steps {

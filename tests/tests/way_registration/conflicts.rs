@@ -50,3 +50,14 @@ async fn an_account_that_is_linked_while_its_person_signs_in() {
     answers[1].says(409, "That LabArchives account belongs to someone else");
     assert_eq!(bed.mappings().await.into_iter().collect::<Vec<_>>(), [("ann".to_owned(), uid("cleo"))]);
 }
+
+#[tokio::test]
+async fn what_was_noted_of_a_mapping_stays_when_its_person_confirms_it() {
+    let bed = Bed::start().await;
+    bed.set("ann", &uid("ann")).await;
+    let token = bed.invite("ann").await;
+    bed.browser().register(&token, "ann").await.says(200, "Your LabArchives account is linked");
+    let mapping = bed.mapping("ann").await.unwrap();
+    assert_eq!(mapping.notes.as_deref(), Some("by hand"));
+    assert!(mapping.last_verified_at.is_some() && bed.is_spent(&token).await);
+}

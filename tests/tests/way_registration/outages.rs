@@ -20,8 +20,8 @@ async fn whatever_fails_there_the_link_is_used_again() {
         (Fault::Silent(Duration::from_secs(4)), 503, "LabArchives does not answer"),
         (Fault::Refuse(4506), 502, "LabArchives does not accept us"),
         (Fault::Refuse(4520), 502, "LabArchives does not accept us"),
-        (Fault::Refuse(4514), 502, "LabArchives did not take your sign-in"),
-        (Fault::Refuse(4533), 502, "LabArchives did not take your sign-in"),
+        (Fault::Refuse(4514), 400, "LabArchives did not take your sign-in"),
+        (Fault::Refuse(4533), 400, "LabArchives did not take your sign-in"),
         (Fault::Refuse(4999), 502, "LabArchives does not accept us"),
         (Fault::OtherXml, 502, "LabArchives does not accept us"),
         (Fault::CutXml, 502, "LabArchives does not accept us"),
@@ -56,12 +56,12 @@ async fn a_code_that_is_guessed_or_old_links_nothing() {
     let at = browser.press(&token).await;
     let back = bed.sign_in(&at, "ann").await;
     let guessed = with_query(&back, "auth_code", Some("guessed"));
-    browser.come_back(&guessed).await.says(502, "LabArchives did not take your sign-in");
+    browser.come_back(&guessed).await.says(400, "LabArchives did not take your sign-in");
 
     let at = browser.press(&token).await;
     let back = bed.sign_in(&at, "ann").await;
     bed.forward(6);
-    browser.come_back(&back).await.says(502, "LabArchives did not take your sign-in");
+    browser.come_back(&back).await.says(400, "LabArchives did not take your sign-in");
     assert!(bed.mappings().await.is_empty() && !bed.is_spent(&token).await);
 }
 
@@ -73,7 +73,7 @@ async fn the_e_mail_of_the_query_is_nobodys_identity() {
     let mut browser = bed.browser();
     let back = bed.sign_in(&browser.press(&token).await, "ann").await;
     let changed = with_query(&back, "email", Some("ben@example.org"));
-    browser.come_back(&changed).await.says(502, "LabArchives did not take your sign-in");
+    browser.come_back(&changed).await.says(400, "LabArchives did not take your sign-in");
     assert!(bed.mappings().await.is_empty());
 
     // And where LabArchives does not mind, or tells another one by itself: it is not stored.

@@ -29,6 +29,14 @@ pub(crate) enum ExchangeError {
     NotUnderstood(String),
 }
 
+impl ExchangeError {
+    /// The first code in a text that browsers bring back from LabArchives; nothing of the text itself is kept, as it may
+    /// name anybody, and be anybody's. How LabArchives words it is not documented: the code may stand alone or in a sentence.
+    pub(crate) fn named_in(text: &str) -> Option<Self> {
+        text.split(|c: char| !c.is_ascii_alphanumeric()).find_map(of_known_code)
+    }
+}
+
 /// The documents, by their root. The person's name, e-mail and notebooks stand beside the id and are not taken; notebooks
 /// have ids too, deeper down.
 #[derive(Deserialize)]
@@ -75,8 +83,8 @@ pub(super) fn judge(
 }
 
 /// The codes that LabArchives documents. Its descriptions are not passed on: they may name what was sent.
-fn of_code(code: &str, status: u16) -> ExchangeError {
-    match code {
+fn of_known_code(code: &str) -> Option<ExchangeError> {
+    Some(match code {
         "4506" => ExchangeError::Misconfigured(
             "LabArchives does not know the access key (4506). Check LABARCHIVES_AKID, and that LABARCHIVES_URL is the region's"
                 .into(),
@@ -88,12 +96,18 @@ fn of_code(code: &str, status: u16) -> ExchangeError {
         ),
         "4514" => ExchangeError::SignIn("4514: login"),
         "4533" => ExchangeError::SignIn("4533: session timeout"),
-        other => {
-            // A code is digits; anything else could be what was sent.
-            let code = if other.len() <= 6 && other.bytes().all(|b| b.is_ascii_digit()) { other } else { "no code" };
-            ExchangeError::NotUnderstood(format!("LabArchives answered the error {code} ({status}), which is not known here"))
-        }
-    }
+        _ => return None,
+    })
+}
+
+fn of_code(code: &str, status: u16) -> ExchangeError {
+    of_known_code(code).unwrap_or_else(|| {
+        // A code is digits; anything else could be what was sent.
+        let code = if code.len() <= 6 && code.bytes().all(|b| b.is_ascii_digit()) { code } else { "no code" };
+        ExchangeError::NotUnderstood(format!(
+            "LabArchives answered the error {code} ({status}), which is not known here"
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -157,6 +171,26 @@ mod tests {
         assert!(matches!(error("4999"), ExchangeError::NotUnderstood(what) if what.contains("4999")));
         for code in ["4506", "4520", "4514", "4533", "4999", "z@example.org"] {
             assert!(!error(code).to_string().contains("example.org"), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_code_in_a_text_is_found_and_the_text_is_not_kept() {
+        for (text, told) in [
+            ("4506", Some("4506")),
+            ("zoe@example.org: signature (4520)", Some("4520")),
+            ("error_code=4514", Some("4514")),
+            ("4999, 4533: session timeout", Some("4533")),
+            ("", None),
+            ("denied", None),
+            ("45064506", None),
+            ("a4506", None),
+        ] {
+            let named = ExchangeError::named_in(text).map(|error| error.to_string());
+            assert_eq!(named.is_some(), told.is_some(), "{text}: {named:?}");
+            if let (Some(named), Some(told)) = (named, told) {
+                assert!(named.contains(told) && !named.contains("example.org"), "{named}");
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! From the personal link to the mapping, and the ways that end before.
 
 use crosswalk_function_kit::Entropy;
-use crosswalk_invitations::Token;
+use crosswalk_invitations::{MOST_ATTEMPTS, Token};
 use crosswalk_stand_ins::labarchives::{AccountSpec, Fault, Faults};
 use jiff::SignedDuration;
 
@@ -148,8 +148,57 @@ async fn nobody_s_mapping_is_changed() {
     let (cookie, sign_in) = world.begin(&kim).await;
     let back = world.sign_in(&sign_in, "kim").await;
     come_back(&world, &back, Some(&cookie)).await.page(200, "Your LabArchives account is linked");
-    assert!(world.mapping("kim").await.unwrap().last_verified_at.is_some());
+    let confirmed = world.mapping("kim").await.unwrap();
+    assert!(confirmed.last_verified_at.is_some() && confirmed.notes.is_none(), "{confirmed:?}");
     world.ask("GET", &link(&kim), &[]).await.page(410, "This link was used already");
+}
+
+#[tokio::test]
+async fn a_link_is_tried_so_often_and_no_more() {
+    let world = World::start().await;
+    let (token, other) = (world.invite("zoe").await, world.invite("zoe").await);
+    for _ in 0..MOST_ATTEMPTS {
+        let (cookie, sign_in) = world.begin(&token).await;
+        let back = world.sign_in(&sign_in, "zoe").await;
+        let guessed = format!("{}?auth_code=guessed&email=kim@example.org", back.split('?').next().unwrap());
+        come_back(&world, &guessed, Some(&cookie)).await.page(400, "LabArchives did not take your sign-in");
+        come_back(&world, &back, Some(&cookie)).await.page(409, "This step was taken already");
+    }
+    let most = usize::try_from(MOST_ATTEMPTS).unwrap();
+    assert_eq!(world.labarchives.take_counts().asked, most);
+    let items = world.items().await;
+    for _ in 0..3 {
+        let refused = world.ask("POST", &link(&token), &[]).await.page(429, "This link was tried too often");
+        assert!(!refused.headers.contains_key("location") && !refused.headers.contains_key("set-cookie"));
+    }
+    assert_eq!(world.items().await, items, "no attempt is made");
+    let lines = world.lines.lock().unwrap().clone();
+    assert_eq!(lines.iter().rev().find_map(|line| line["Outcome"].as_str()), Some("invalid"));
+    // Another link of the same person's has a count of its own.
+    let (cookie, sign_in) = world.begin(&other).await;
+    let back = world.sign_in(&sign_in, "zoe").await;
+    come_back(&world, &back, Some(&cookie)).await.page(200, "Your LabArchives account is linked");
+}
+
+#[tokio::test]
+async fn a_code_in_labarchives_refusal_counts() {
+    let world = World::start().await;
+    let token = world.invite("zoe").await;
+    for (error, status, heading) in [
+        ("4506", 502, "LabArchives does not accept us"),
+        ("4520:+signature", 502, "LabArchives does not accept us"),
+        ("4514", 400, "LabArchives did not take your sign-in"),
+        ("session+timeout+(4533)", 400, "LabArchives did not take your sign-in"),
+        ("cancelled", 200, "Nothing was linked"),
+    ] {
+        let (cookie, sign_in) = world.begin(&token).await;
+        let back = world.sign_in(&sign_in, "zoe").await;
+        let refused = format!("{}?error={error}", back.split('?').next().unwrap());
+        let answer = come_back(&world, &refused, Some(&cookie)).await.page(status, heading);
+        assert_leads_back(&answer, &token);
+        assert!(answer.header("set-cookie").ends_with("; Max-Age=0"), "{answer:?}");
+    }
+    assert_eq!(world.labarchives.take_counts().asked, 0);
 }
 
 #[tokio::test]
@@ -160,8 +209,8 @@ async fn each_failure_of_labarchives_has_its_page_and_spends_nothing() {
         (Fault::Unavailable, 503, "LabArchives does not answer"),
         (Fault::BreakAfter, 503, "LabArchives does not answer"),
         (Fault::HtmlError, 503, "LabArchives does not answer"),
-        (Fault::Refuse(4514), 502, "LabArchives did not take your sign-in"),
-        (Fault::Refuse(4533), 502, "LabArchives did not take your sign-in"),
+        (Fault::Refuse(4514), 400, "LabArchives did not take your sign-in"),
+        (Fault::Refuse(4533), 400, "LabArchives did not take your sign-in"),
         (Fault::Refuse(4506), 502, "LabArchives does not accept us"),
         (Fault::Refuse(4520), 502, "LabArchives does not accept us"),
         (Fault::OtherXml, 502, "LabArchives does not accept us"),
