@@ -3,10 +3,11 @@
 use anyhow::{Context as _, bail};
 use crosswalk_function_kit::settings::{Environment, Reader};
 use crosswalk_function_kit::{Clock, Entropy};
-use crosswalk_identifier_store::{IdentifierStore, Table};
+use crosswalk_identifier_store::Table;
 use crosswalk_identity::{System, Username, times};
 use crosswalk_invitations::{InvitationSettings, Invitations, InvitedBy};
 use crosswalk_labarchives_registration::registered_system;
+use crosswalk_people::People;
 use serde_json::json;
 
 use crate::{Exit, show};
@@ -43,9 +44,17 @@ pub(crate) async fn run(
          `crosswalk up` has one of its own",
     )?;
     let (clock, entropy) = (Clock::system(), Entropy::system());
-    let store = IdentifierStore::new(table.clone(), clock.clone(), entropy.clone());
-    if store.get(username, system).await?.is_some() {
-        show::complain(&format!("note: {username} has an id in {system} already, which the link can only confirm"));
+    let people = People::new(table.clone(), clock.clone(), entropy.clone());
+    match Box::pin(people.overview(username)).await? {
+        // Perhaps an import or a sync is still to bring them: the link is made all the same.
+        None => show::complain(&format!(
+            "note: nobody is known as {username}, neither as a person nor by an id. Check the spelling: the link stores an id \
+             under this very name"
+        )),
+        Some(known) if known.mappings.iter().any(|mapping| mapping.system == *system) => {
+            show::complain(&format!("note: {username} has an id in {system} already, which the link can only confirm"));
+        }
+        Some(_) => {}
     }
     let invitations = Invitations::new(table, clock, entropy);
     let made = Box::pin(invitations.invite(username, system, settings.lasts, InvitedBy::Administrator));

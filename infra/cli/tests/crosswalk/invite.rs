@@ -20,7 +20,7 @@ async fn a_running_up_serves_the_link() {
     let invited = folder.run(&["ids", "invite", "Zoe", "labarchives_eln"]).code(0);
     let link = invited.out.trim_end();
     assert!(link.starts_with(&format!("{}/registrations/", up.api)) && !link.contains('\n'), "{invited:?}");
-    let invited = invited.complains(&["for Zoe alone, once, until 20"]);
+    let invited = invited.complains(&["nobody is known as Zoe", "for Zoe alone, once, until 20"]);
 
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let link = invited.out.trim_end();
@@ -47,7 +47,10 @@ async fn a_running_up_serves_the_link() {
     let told: Value = invited.json();
     assert!(told["url"].as_str().unwrap().starts_with("https://crosswalk.example.org/registrations/"), "{told}");
     assert_eq!((told["username"].as_str(), told["system"].as_str()), (Some("kim"), Some("labarchives_eln")));
-    invited.complains(&["kim has an id in labarchives_eln already"]);
+    assert!(!invited.complains(&["kim has an id in labarchives_eln already"]).err.contains("nobody is known"));
+    folder.run(&["ids", "set", "lee", "nemo", "17"]).code(0);
+    let invited = folder.run(&["ids", "invite", "lee", "labarchives_eln"]).code(0);
+    assert!(!invited.err.contains("note:"), "{invited:?}");
     assert!(up.stop().0.success());
 }
 
