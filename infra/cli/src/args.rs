@@ -285,11 +285,14 @@ pub enum Command {
     },
 }
 
+/// The folder of a local AWS, unless another is named.
+pub const DEFAULT_DIR: &str = ".crosswalk";
+
 /// The folder of a local AWS.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DirArgs {
     /// The folder of the local AWS
-    #[arg(long, value_name = "DIR", default_value = ".crosswalk", global = true)]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DIR, global = true)]
     pub dir: PathBuf,
 }
 

@@ -11,7 +11,7 @@ use crosswalk_function_kit::settings::Environment;
 use crosswalk_runs::Ledger;
 use crosswalk_runs::files::Files;
 
-use crate::args::Where;
+use crate::args::{DEFAULT_DIR, Where};
 use crate::target::Target;
 
 /// Where a folder is named.
@@ -55,7 +55,7 @@ impl Kept {
             let target = Target::open(place, environment.clone()).await?;
             return Ok(Self::Aws { target: Box::new(target), account: place.aws });
         }
-        Ok(Self::Folder { folder: usual_folder(way, place), usual: place.folder.dir == Path::new(".crosswalk") })
+        Ok(Self::Folder { folder: usual_folder(way, place), usual: place.folder.dir == Path::new(DEFAULT_DIR) })
     }
 
     /// The environment with this place named in it, and no other.
@@ -148,7 +148,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_nearest_word_wins() {
-        let endpoint = ("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", server.local_addr().unwrap());
+        let endpoint = ("AWS_ENDPOINT_URL", url.as_str());
         let named = (STATE_DIR, "/var/lib/crosswalk");
         let usual = place(false, ".crosswalk");
         let told = |folder: &str, flags: &str| Some((folder.to_owned(), flags.to_owned()));
@@ -163,7 +165,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_aws_must_name_table_and_bucket() {
-        let environment = Environment::from_iter([("AWS_ENDPOINT_URL", "http://127.0.0.1:9")]);
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", server.local_addr().unwrap());
+        let environment = Environment::from_iter([("AWS_ENDPOINT_URL", url)]);
         let kept = Kept::open("people-export", &place(false, ".crosswalk"), None, &environment).await.unwrap();
         assert!(kept.ledger().unwrap_err().to_string().contains("CROSSWALK_TABLE"));
         assert!(kept.files().unwrap_err().to_string().contains("CROSSWALK_BUCKET"));

@@ -5,12 +5,14 @@
 //! process, however it ends, so a stale `up.json` is never believed.
 
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use aws_config::SdkConfig;
 use crosswalk_function_kit::aws::load_config;
+use crosswalk_function_kit::http::is_this_machine;
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Entropy};
 use crosswalk_identifier_store::Table;
@@ -20,8 +22,9 @@ use crosswalk_local_aws::{ACCESS_KEY_ID, LocalAws, REGION, SECRET_ACCESS_KEY, St
 use crosswalk_runs::files::Files;
 use crosswalk_runs::{Ledger, Runs};
 use serde::{Deserialize, Serialize};
+use tokio::net::TcpStream;
 
-use crate::args::Where;
+use crate::args::{DEFAULT_DIR, Where};
 use crate::show;
 
 /// An AWS to talk to, and the settings that name what stands there.
@@ -64,7 +67,13 @@ impl Target {
             }
             return Ok(Self { config, environment, _own: None });
         }
-        if environment.get("AWS_ENDPOINT_URL").is_some() {
+        if let Some(endpoint) = environment.get("AWS_ENDPOINT_URL") {
+            see_whether_it_listens(endpoint).await?;
+            if place.folder.dir != Path::new(DEFAULT_DIR) {
+                show::complain(
+                    "note: --dir is not read, as AWS_ENDPOINT_URL is set and says which AWS this is; unset it to use the folder",
+                );
+            }
             return Ok(Self { config: config_of_endpoint(&environment).await, environment, _own: None });
         }
         let dir = &place.folder.dir;
@@ -265,10 +274,25 @@ pub(crate) fn system(environment: &Environment, name: &str) -> anyhow::Result<Sy
 }
 
 /// An endpoint on this machine takes the embedded AWS's keys unless the environment has others.
+/// An `up` that has ended leaves its address in the shells that asked for it; the SDK would try it for seconds, and then
+/// call it busy.
+async fn see_whether_it_listens(endpoint: &str) -> anyhow::Result<()> {
+    let Some(url) = url::Url::parse(endpoint).ok().filter(is_this_machine) else { return Ok(()) };
+    let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return Ok(()) };
+    let host = host.trim_matches(['[', ']']);
+    match TcpStream::connect((host, port)).await {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => bail!(
+            "nothing listens at {endpoint}, which AWS_ENDPOINT_URL names: if it was a `crosswalk up`, that has ended. Start it \
+             again and ask `crosswalk env` anew, or unset AWS_ENDPOINT_URL"
+        ),
+        // Whatever else there is, the SDK tells it.
+        _ => Ok(()),
+    }
+}
+
 async fn config_of_endpoint(environment: &Environment) -> SdkConfig {
     let endpoint = environment.get("AWS_ENDPOINT_URL").unwrap_or_default();
-    let local =
-        url::Url::parse(endpoint).is_ok_and(|url| matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")));
+    let local = url::Url::parse(endpoint).is_ok_and(|url| is_this_machine(&url));
     let keyless = environment.get("AWS_ACCESS_KEY_ID").is_none() && environment.get("AWS_PROFILE").is_none();
     if local && keyless { sdk_config_for(endpoint) } else { load_config(environment).await }
 }
@@ -323,8 +347,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_account_is_meant_whatever_the_endpoint() {
-        let environment =
-            Environment::from_iter([("AWS_ENDPOINT_URL", "http://127.0.0.1:9"), ("AWS_REGION", "eu-central-1")]);
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", server.local_addr().unwrap());
+        let environment = Environment::from_iter([("AWS_ENDPOINT_URL", url.as_str()), ("AWS_REGION", "eu-central-1")]);
         let place = Where { aws: true, folder: crate::args::DirArgs { dir: "nowhere".into() } };
         let target = Target::open(&place, environment.clone()).await.unwrap();
         assert_eq!(target.config.endpoint_url(), None);
@@ -333,7 +358,7 @@ mod tests {
         assert!(target.config.credentials_provider().is_some() && target.config.behavior_version().is_some());
 
         let target = Target::open(&Where { aws: false, ..place }, environment).await.unwrap();
-        assert_eq!(target.config.endpoint_url(), Some("http://127.0.0.1:9"));
+        assert_eq!(target.config.endpoint_url(), Some(url.as_str()));
         assert!(target.table().unwrap_err().to_string().contains("CROSSWALK_TABLE is not set"));
     }
 

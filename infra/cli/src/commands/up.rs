@@ -6,7 +6,7 @@ use crosswalk_function_kit::settings::Environment;
 use crosswalk_local_aws::Storage;
 use serde_json::json;
 
-use crate::args::UpArgs;
+use crate::args::{DEFAULT_DIR, UpArgs};
 use crate::stack::Stack;
 use crate::stop::Stop;
 use crate::target::{Presence, Up};
@@ -36,7 +36,7 @@ pub(crate) async fn run(args: &UpArgs, json: bool, environment: Environment) -> 
     let bucket = &up.bucket;
     show::complain(&format!(
         "In another shell: eval \"$(crosswalk env{})\", then put CSV files under s3://{bucket}/imports/. Ctrl-C stops.",
-        if dir.as_os_str() == ".crosswalk" { String::new() } else { format!(" --dir {}", dir.display()) }
+        if dir.as_os_str() == DEFAULT_DIR { String::new() } else { format!(" --dir {}", dir.display()) }
     ));
     if stack.registers {
         show::complain(

@@ -81,6 +81,18 @@ async fn objects_are_imported_and_all_survives() {
 }
 
 #[test]
+fn an_endpoint_that_has_ended_is_told_as_one() {
+    let folder = Folder::new();
+    let up = Up::start(&folder);
+    let environment = Up::environment(&folder);
+    let elsewhere = folder.run_with(&["mails", "--json", "--dir", "other"], &environment).code(0);
+    elsewhere.complains(&["--dir is not read, as AWS_ENDPOINT_URL is set"]);
+    assert!(up.stop().0.success());
+    let told = folder.run_with(&["ids", "get", "ada", "nemo"], &environment).code(2);
+    told.complains(&["nothing listens at http://127.0.0.1:", "unset AWS_ENDPOINT_URL"]);
+}
+
+#[test]
 fn a_folder_has_one_up_and_a_port_one_server() {
     let folder = Folder::new();
     let up = Up::start(&folder);
