@@ -4,7 +4,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use crosswalk_identity::System;
-use crosswalk_runs::audit_index::{AuditIndex, KEY, MISSING_COLUMNS, RowsAt};
+use crosswalk_runs::audit_index::{ALSO_BETWEEN, AuditIndex, KEY, MISSING_COLUMNS, RowsAt};
 use crosswalk_runs::files::Files;
 use crosswalk_runs::spreadsheet::guard;
 use serde_json::{Value, json};
@@ -32,7 +32,8 @@ async fn put_rows(files: &Files, run: &str, systems: &[(&str, Vec<Person>)]) -> 
         let first = text.len() as u64;
         let mut writer = csv::Writer::from_writer(&mut text);
         for (username, email, also) in people {
-            let cells = [username.clone(), email.clone().unwrap_or_default(), (*name).to_owned(), also.join(" ")];
+            let cells =
+                [username.clone(), email.clone().unwrap_or_default(), (*name).to_owned(), also.join(ALSO_BETWEEN)];
             writer.write_record(cells.iter().map(|cell| guard(cell).into_owned())).unwrap();
         }
         drop(writer);
