@@ -163,3 +163,51 @@ async fn what_is_no_such_file_starts_nothing() {
     folder.run(&zone).code(2).complains(&["`Europe/Wien` is not known"]);
     assert!(!folder.path().join("absent.sqlite").exists() && !folder.path().join(".crosswalk").exists());
 }
+
+#[tokio::test]
+async fn outer_white_space_is_cut_and_said() {
+    let folder = Folder::new();
+    let values = "VALUES
+        (1, 'ada', 'nemo', char(9) || '1', NULL, '2026-01-25T10:00:00.000Z', NULL, NULL),
+        (2, 'bob', 'nemo', '1 ', NULL, '2026-01-25T10:00:00.000Z', NULL, NULL),
+        (3, 'cy', 'nemo', '1', NULL, '2026-01-25T10:00:00.000Z', NULL, NULL),
+        (4, 'dee ', 'nemo', '4', NULL, '2026-01-25T10:00:00.000Z', NULL, NULL),
+        (5, 'dee', 'nemo', '5', NULL, '2026-01-25T10:00:00.000Z', NULL, NULL)";
+    file(&folder, "spaces.sqlite", TABLE, values).await;
+    let told = [
+        "the id 1 in nemo belongs to ada, and the row gives it to bob; the row's external_id has outer white space, which \
+         is cut; a row above has this external_id with outer white space",
+        "gives it to cy; a row above has this external_id with outer white space, which is cut",
+        "dee has the id 4 in nemo, and the row gives dee the id 5; a row above has this nexuslims_username with outer",
+    ];
+    let migrate = ["migrate", "nexuslims", "spaces.sqlite"];
+    let planned = folder.run(&[&migrate[..], &["--dry-run"]].concat()).code(1).says(&told);
+    planned.says(&["row 1 created: the mapping is new; the row's external_id has outer white space"]);
+    for standing in ["the mapping is new, and was read back; the row's", "the mapping stands already; the row's"] {
+        let record = folder.run(&[&migrate[..], &["--json"]].concat()).code(1).json();
+        let warned = |column: &str, count: u64| {
+            let reason = format!("{column} has outer white space, which is cut");
+            let warnings = record["warnings"].as_array().unwrap();
+            assert!(warnings.iter().any(|one| one["reason"] == *reason && one["count"] == count), "{record}");
+        };
+        warned("external_id", 2);
+        warned("nexuslims_username", 1);
+        let id = record["id"].as_str().unwrap();
+        folder.run(&["runs", id, "--report", "failed"]).code(0).says(&told);
+        folder.run(&["runs", id, "--report", "succeeded"]).code(0).says(&[standing]);
+    }
+    assert_eq!(folder.run(&["ids", "find", "nemo", "1", "--json"]).code(0).json()["username"], "ada");
+}
+
+#[tokio::test]
+async fn a_file_that_another_program_writes_is_told_as_such() {
+    let folder = Folder::new();
+    file(&folder, "busy.sqlite", TABLE, "VALUES (1, 'ada', 'nemo', '1', NULL, '2026-01-25', NULL, NULL)").await;
+    let mut writer = open(&folder, "busy.sqlite").await;
+    sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut writer).await.unwrap();
+    let told = ["another program writes it", "stop NexusLIMS for the moment", "a copy of the file"];
+    folder.run(&["migrate", "nexuslims", "busy.sqlite", "--dry-run"]).code(2).complains(&told);
+    sqlx::raw_sql("ROLLBACK").execute(&mut writer).await.unwrap();
+    writer.close().await.unwrap();
+    assert!(!folder.path().join(".crosswalk").exists());
+}

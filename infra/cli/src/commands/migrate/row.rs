@@ -11,6 +11,10 @@ use super::source::{Cell, RawRow};
 pub(super) const TAKEN_AS_UTC: &str =
     "a time names no zone and was read as UTC; if the file's times are local ones, give --timezone";
 const TWICE: &str = "a local time comes twice (the clocks went back); the earlier one was taken";
+/// Told in the row's own reason too, as a program that compares ids byte by byte takes such a row for another one.
+pub(super) const ID_CUT: &str = "external_id has outer white space, which is cut";
+/// The same of the username.
+pub(super) const NAME_CUT: &str = "nexuslims_username has outer white space, which is cut";
 const NEVER: &str = "a local time never was (the clocks went forward); the one after the gap was taken";
 
 /// Reads rows.
@@ -49,6 +53,8 @@ impl Reader {
     pub(super) fn read(&self, raw: &RawRow) -> Result<Read, String> {
         let mut problems = Problems::default();
         let mut warnings = Vec::new();
+        warnings.extend(has_outer_space(&raw.username).then_some(NAME_CUT));
+        warnings.extend(has_outer_space(&raw.external_id).then_some(ID_CUT));
         let username = problems.keep(needed("nexuslims_username", &raw.username)).map(Username::parse);
         let username = username.and_then(|parsed| problems.keep(parsed));
         let system = problems.keep(needed("external_system", &raw.system)).map(|text| self.systems.get(text));
@@ -119,6 +125,10 @@ fn given<'a>(column: &str, cell: &'a Cell) -> Result<Option<&'a str>, String> {
         Cell::Null => Ok(None),
         Cell::NotText => Err(format!("{column} is not text")),
     }
+}
+
+fn has_outer_space(cell: &Cell) -> bool {
+    matches!(cell, Cell::Text(text) if text.trim().len() < text.len())
 }
 
 fn needed<'a>(column: &str, cell: &'a Cell) -> Result<&'a str, String> {
@@ -196,6 +206,17 @@ mod tests {
         assert!(!why.contains("nowhere") && !why.contains("yesterday"), "{why}");
         let empty = RawRow { username: text(" "), created_at: Cell::Null, ..row() };
         assert_eq!(zoned(None).read(&empty).unwrap_err(), "nexuslims_username is empty; created_at is empty");
+    }
+
+    #[test]
+    fn outer_white_space_of_names_and_ids_is_cut_and_said() {
+        let text = |text: &str| Cell::Text(text.to_owned());
+        let read = zoned(Some("UTC")).read(&RawRow { external_id: text("\t12 345"), ..row() }).unwrap();
+        assert_eq!((read.mapping.external_id.as_str(), read.warnings), ("12 345", vec![ID_CUT]));
+        let both = RawRow { username: text("ada\u{a0}"), external_id: text("x\n"), ..row() };
+        let read = zoned(Some("UTC")).read(&both).unwrap();
+        assert_eq!((read.mapping.username.as_str(), read.warnings), ("ada", vec![ID_CUT, NAME_CUT]));
+        assert!(zoned(Some("UTC")).read(&row()).unwrap().warnings.is_empty());
     }
 
     #[test]

@@ -136,7 +136,17 @@ fn trouble(path: &Path, error: &sqlx::Error) -> anyhow::Error {
 /// What SQLite says of files, tables and locks; it repeats no values of rows that are only read.
 fn told(error: &sqlx::Error) -> String {
     match error {
+        sqlx::Error::Database(error) if error.code().is_some_and(|code| is_busy(&code)) => format!(
+            "another program writes it ({}): stop NexusLIMS for the moment, or give a copy of the file that was made \
+             while nobody wrote it",
+            error.message()
+        ),
         sqlx::Error::Database(error) => error.message().to_owned(),
         other => other.to_string(),
     }
+}
+
+/// `SQLITE_BUSY` and `SQLITE_LOCKED`: the low byte of SQLite's extended code (<https://www.sqlite.org/rescode.html>).
+fn is_busy(code: &str) -> bool {
+    code.parse::<i64>().is_ok_and(|code| matches!(code & 0xff, 5 | 6))
 }

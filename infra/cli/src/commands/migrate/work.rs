@@ -1,11 +1,12 @@
 //! The rows in batches: restored, read back, counted. A dry run plans in the place of the first two.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use anyhow::anyhow;
 use crosswalk_function_kit::Clock;
 use crosswalk_identifier_store::{IdentifierStore, RestorePlanner, Restored, Standing, StoreError};
-use crosswalk_identity::{Mapping, Mark};
+use crosswalk_identity::{ExternalId, Mapping, Mark, System, Username};
 use crosswalk_runs::files::Files;
 use crosswalk_runs::report::{self, Row};
 use crosswalk_runs::spreadsheet::guard;
@@ -13,7 +14,7 @@ use crosswalk_runs::{Counts, Held, Outcome, Progress, Reasons, RunRecord, RunSta
 use futures::StreamExt as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::row::{Read, Reader};
+use super::row::{ID_CUT, NAME_CUT, Read, Reader};
 use super::source::{Cell, RawRow, Source};
 use crate::show;
 
@@ -53,6 +54,47 @@ struct Settled {
     warnings: Vec<Cow<'static, str>>,
 }
 
+/// The ids and usernames that stood with outer white space in the rows so far, of each system. They are few.
+#[derive(Default)]
+struct Cut {
+    ids: BTreeSet<(System, ExternalId)>,
+    usernames: BTreeSet<(System, Username)>,
+}
+
+impl Cut {
+    /// Adds to a row's reason what of it was cut. To the file its ids and usernames are others than they are here, so a
+    /// conflict says too where a row above was cut.
+    fn tell(&mut self, mapping: &Mapping, warnings: &[&'static str], settled: &mut Settled) {
+        let Mapping { username, system, external_id, .. } = mapping;
+        let (id, name) = ((system.clone(), external_id.clone()), (system.clone(), username.clone()));
+        let mut add = |told: &str| {
+            settled.reason.push_str("; ");
+            settled.reason.push_str(told);
+        };
+        let is_cut = [ID_CUT, NAME_CUT].map(|cut| warnings.contains(&cut));
+        if is_cut[0] {
+            add(&format!("the row's {ID_CUT}"));
+        }
+        if is_cut[1] {
+            add(&format!("the row's {NAME_CUT}"));
+        }
+        if settled.outcome == Outcome::Conflict {
+            if self.ids.contains(&id) {
+                add("a row above has this external_id with outer white space, which is cut");
+            }
+            if self.usernames.contains(&name) {
+                add("a row above has this nexuslims_username with outer white space, which is cut");
+            }
+        }
+        if is_cut[0] {
+            self.ids.insert(id);
+        }
+        if is_cut[1] {
+            self.usernames.insert(name);
+        }
+    }
+}
+
 impl Work<'_> {
     /// Does it, and fills the record. What broke it off is in the record too: what was done until then stands.
     ///
@@ -65,6 +107,7 @@ impl Work<'_> {
         let mut tally = Tally::new(record)?;
         let mut planner = matches!(mode, Mode::Plan { .. }).then(|| store.restore_planner());
         let mut broke = None;
+        let mut cut = Cut::default();
         let mut batches = source.stream().chunks(BATCH);
         while let (None, Some(batch)) = (&broke, batches.next().await) {
             let mut rows = Vec::with_capacity(batch.len());
@@ -77,7 +120,7 @@ impl Work<'_> {
             let run = &tally.record.id;
             let reads = rows.iter().map(|row| reader.read(row)).collect();
             let (settled, unreached) =
-                Box::pin(settle_batch(store, planner.as_mut(), run, tally.counts.read, reads)).await;
+                Box::pin(settle_batch(store, planner.as_mut(), run, tally.counts.read, reads, &mut cut)).await;
             for (row, settled) in rows.iter().zip(settled) {
                 if let Mode::Plan { told } = &mode {
                     told(&line(row, &settled))?;
@@ -103,6 +146,7 @@ async fn settle_batch(
     run: &str,
     before: u64,
     reads: Vec<Result<Read, String>>,
+    cut: &mut Cut,
 ) -> (Vec<Settled>, Option<String>) {
     // The mark's line is the row's place, counted from 1: ids may come twice in a table that lost its constraints.
     let wanted: Vec<(Mapping, Mark)> = reads
@@ -134,7 +178,7 @@ async fn settle_batch(
     };
     let mut answers = wanted.iter().zip(answers);
     let settled = reads.into_iter().map(|read| {
-        let Read { warnings, .. } = match read {
+        let Read { mapping, warnings } = match read {
             Ok(read) => read,
             Err(reason) => return Settled::new(Outcome::Rejected, reason),
         };
@@ -146,6 +190,7 @@ async fn settle_batch(
             Some((_, Err(error))) => Settled::new(Outcome::Failed, error.to_string()),
             None => Settled::new(Outcome::Failed, "the row was not reached"),
         };
+        cut.tell(&mapping, &warnings, &mut settled);
         settled.warnings.extend(warnings.into_iter().map(Cow::Borrowed));
         settled
     });
@@ -203,7 +248,7 @@ fn settle(wanted: &Mapping, restored: &Restored, standing: &Standing, mark: Opti
     }
 }
 
-fn conflict(wanted: &Mapping, owner: &crosswalk_identity::Username, standing: &Standing) -> Settled {
+fn conflict(wanted: &Mapping, owner: &Username, standing: &Standing) -> Settled {
     let Mapping { username, system, external_id, .. } = wanted;
     let other = standing.mapping.as_ref().filter(|there| there.external_id != *external_id);
     if owner != username {
@@ -350,8 +395,6 @@ fn bar(rows: u64) -> ProgressBar {
 
 #[cfg(test)]
 mod tests {
-    use crosswalk_identity::{ExternalId, System, Username};
-
     use super::*;
 
     fn mapping(username: &str, external_id: &str) -> Mapping {
