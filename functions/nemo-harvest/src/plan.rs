@@ -125,19 +125,22 @@ pub(crate) fn request(
     })
 }
 
-/// Somebody is in the way.
+/// Somebody is in the way. The detail names the username that the rule gave, by which the commands know the person: by
+/// some rules it is another than NEMO's, which the report's row has.
 pub(crate) fn conflict(wanted: &Wanted, owner: &Username, has: Option<&ExternalId>) -> Left {
     if *owner != wanted.username {
         let reason = "the NEMO id belongs to another username: if it is the same person, who was renamed, move it with \
                       `crosswalk ids move`";
-        return wanted.left(Outcome::Conflict, reason).with(format!("its owner is {owner}"));
+        return wanted
+            .left(Outcome::Conflict, reason)
+            .with(format!("its owner is {owner}, and NEMO_USERNAMES gives it to {}", wanted.username));
     }
     let reason =
         "the person has another NEMO id: if that one is gone for good, store the new one with `crosswalk ids set`";
     let left = wanted.left(Outcome::Conflict, reason);
     match has {
-        Some(has) => left.with(format!("they have {has}")),
-        None => left,
+        Some(has) => left.with(format!("{owner} has {has}")),
+        None => left.with(format!("they are {owner}")),
     }
 }
 
