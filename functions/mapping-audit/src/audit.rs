@@ -15,7 +15,7 @@ use futures::FutureExt;
 use crate::event::WAY;
 use crate::findings::{Broken, Findings};
 use crate::known::{Bounds, Gathered, Gathering};
-use crate::listed::Listed;
+use crate::listed::{Listed, Rejected};
 use crate::notify::{Notified, Notifier};
 use crate::settings::AuditSettings;
 use crate::{outcome, reports};
@@ -38,6 +38,8 @@ pub enum Whom {
     Listed {
         /// The list.
         people: Vec<Listed>,
+        /// The lines of it that do not read.
+        rejected: Vec<Rejected>,
         /// Other systems than the settings name.
         systems: Option<Vec<System>>,
     },
@@ -57,6 +59,14 @@ pub struct AuditRequest {
 impl AuditRequest {
     fn is_whole(&self) -> bool {
         self.whom == Whom::Everybody
+    }
+
+    /// The lines of the list that do not read.
+    fn rejected(&self) -> &[Rejected] {
+        match &self.whom {
+            Whom::Listed { rejected, .. } => rejected,
+            Whom::Everybody | Whom::EverybodyFor(_) => &[],
+        }
     }
 }
 
@@ -187,9 +197,16 @@ impl Auditor {
         let findings = self.look(request, &record, deadline, watch, &|_| {}).boxed().await;
         let findings = findings.map_err(AuditError::Cannot)?;
         let mails = self.mail(&findings, &record, deadline, watch).await;
-        let rows = outcome::fill(&mut record, &findings, &mails);
+        let rows = self.fill(request, &mut record, &findings, &mails);
         record.ended_at = Some(self.clock.now());
         Ok(DryRun { record, audited: Audited { findings, mails }, rows })
+    }
+
+    fn fill(&self, request: &AuditRequest, record: &mut RunRecord, findings: &Findings, mails: &Notified) -> Vec<Row> {
+        let notify = &self.settings.notify;
+        let registers = notify.labarchives.as_ref().is_some_and(|system| findings.required.contains(system));
+        let without_links = notify.notify && registers && notify.invitations.pages.is_none();
+        outcome::fill(record, findings, mails, request.rejected(), without_links)
     }
 
     fn begin(&self, request: &AuditRequest) -> RunRecord {
@@ -226,7 +243,7 @@ impl Auditor {
         // Before the mails: whoever asks why they got one finds the report.
         reports::write(files, &record, &findings, request.is_whole()).boxed().await?;
         let mails = self.mail(&findings, &record, deadline, watch).await;
-        let rows = outcome::fill(&mut record, &findings, &mails);
+        let rows = self.fill(request, &mut record, &findings, &mails);
         let folder = reports::folder(&record, request.is_whole());
         if let Some(audit) = &mut record.audit {
             audit.reports = Some(folder);

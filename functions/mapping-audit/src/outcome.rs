@@ -8,23 +8,43 @@ use crosswalk_runs::report::Row;
 use crosswalk_runs::{AuditCounts, Progress, RunRecord, RunState};
 
 use crate::findings::Findings;
+use crate::listed::Rejected;
 use crate::notify::{MailOutcome, Notified, Tally};
 
 /// Nobody to look at is a state that is worth a word, and no error: a new installation is so.
 const NOBODY: &str = "nobody is known: the table holds no people and no mappings, and no sync has seen anybody";
 
-/// Fills in the record of an audit that has looked, and tells whose mail was not sent.
-pub(crate) fn fill(record: &mut RunRecord, findings: &Findings, notified: &Notified) -> Vec<Row> {
+/// Whoever has mails sent expects them to lead somewhere.
+const WITHOUT_LINKS: &str =
+    "the mails hold no personal link to register: REGISTRATION_URL, which says where the pages stand, is not set";
+
+/// Fills in the record of an audit that has looked, and tells what of its list did not read and whose mail was not sent.
+pub(crate) fn fill(
+    record: &mut RunRecord,
+    findings: &Findings,
+    notified: &Notified,
+    rejected: &[Rejected],
+    without_links: bool,
+) -> Vec<Row> {
     // An audit changes nobody.
     record.counts.add_many(Outcome::Unchanged, findings.people);
-    record.progress = Progress { rows: findings.people, bytes: 0, percent: Some(100.0) };
+    record.counts.add_many(Outcome::Rejected, rejected.len() as u64);
+    record.progress = Progress { rows: record.counts.read, bytes: 0, percent: Some(100.0) };
     let mut warnings = Reasons::new();
     if findings.people == 0 {
         warnings.add(NOBODY);
     }
+    if without_links {
+        warnings.add(WITHOUT_LINKS);
+    }
     let mut reasons = Reasons::new();
     let mut rows = Vec::new();
-    let mut lacking = false;
+    let mut lacking = !rejected.is_empty();
+    for Rejected { line, reason } in rejected {
+        reasons.add(reason);
+        let (id, reason) = (format!("line {line}").into(), reason.clone().into());
+        rows.push(Row { kind: "list", id, name: String::new(), outcome: Outcome::Rejected, reason });
+    }
     for (person, outcome) in &notified.people {
         let (outcome, reason) = match outcome {
             MailOutcome::Sent | MailOutcome::WouldSend => continue,
@@ -136,7 +156,7 @@ mod tests {
     fn whoever_is_looked_at_stays_as_they_are() {
         let mut record = record();
         let missing = vec![lacking("ada", &["nemo", "cdcs"]), lacking("bo", &["nemo"])];
-        assert!(fill(&mut record, &findings(missing), &mailed(&[])).is_empty());
+        assert!(fill(&mut record, &findings(missing), &mailed(&[]), &[], false).is_empty());
         assert_eq!((record.counts.read, record.counts.unchanged, record.state), (5, 5, RunState::Succeeded));
         let json = serde_json::to_value(&record).unwrap();
         let expected = json!({ "complete": 3, "missing": { "cdcs": 1, "nemo": 2 }, "stale": 0, "broken": 0 });
@@ -148,7 +168,7 @@ mod tests {
     fn a_mail_that_was_not_sent_is_told_and_only_some_are_amiss() {
         let amiss = |outcome: MailOutcome| {
             let mut record = record();
-            let rows = fill(&mut record, &findings(Vec::new()), &mailed(&[MailOutcome::Sent, outcome]));
+            let rows = fill(&mut record, &findings(Vec::new()), &mailed(&[MailOutcome::Sent, outcome]), &[], false);
             (record.state, rows.iter().map(|row| row.outcome).collect::<Vec<_>>(), record.reasons_line())
         };
         let why = || "why".into();
@@ -165,10 +185,21 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_do_not_read_are_counted_and_told() {
+        let rejected = Rejected { line: 3, reason: "the username is empty".to_owned() };
+        let mut record = record();
+        let rows = fill(&mut record, &findings(Vec::new()), &mailed(&[]), &[rejected], true);
+        assert_eq!((record.counts.read, record.counts.rejected, record.state), (6, 1, RunState::Partly));
+        assert_eq!(record.reasons_line(), "the username is empty (1)");
+        assert_eq!((rows[0].kind, &*rows[0].id, rows[0].outcome), ("list", "line 3", Outcome::Rejected));
+        assert!(record.warnings[0].reason.contains("REGISTRATION_URL"), "{:?}", record.warnings);
+    }
+
+    #[test]
     fn numbers_by_system_and_by_function() {
         let (metrics, lines) = Metrics::kept("f");
         let mut record = record();
-        fill(&mut record, &findings(vec![lacking("bo", &["nemo"])]), &mailed(&[MailOutcome::Sent]));
+        fill(&mut record, &findings(vec![lacking("bo", &["nemo"])]), &mailed(&[MailOutcome::Sent]), &[], false);
         tell(&metrics, &record);
         let lines = lines.lock().unwrap();
         let [cdcs, nemo, all] = &lines[..] else { panic!("{lines:?}") };

@@ -154,7 +154,8 @@ Examples:
   crosswalk audit --fail-on-missing                  for a script
   crosswalk settings mapping-audit                   what else can be set: AUDIT_NOTIFY=true sends mails
 
-Who is known: whoever has a person's item or a mapping, or was seen by a sync of late. The report of everybody stands in \
+Who is known: whoever has a person's item or a mapping (an import, a harvest or a person stored it), or was seen by a sync \
+of late. A line of a list that does not read is told and passed over. The report of everybody stands in \
 reports/audit/DATE/ in the bucket, and the API tells of it; one of a list, or of other systems than the settings name, in \
 reports/RUN/ alone. Exit codes: 0 it could look, whatever it found; 1 with --fail-on-missing, somebody lacks a mapping; 2 it \
 could not look.

@@ -10,6 +10,7 @@ pub mod args;
 mod commands;
 mod ended;
 mod kept;
+mod pages;
 mod progress;
 mod show;
 mod stack;

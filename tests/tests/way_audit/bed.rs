@@ -72,7 +72,8 @@ impl Bed {
 
     /// The same of a list.
     pub(crate) async fn audit_list(&self, list: &str) -> (RunRecord, Audited) {
-        let whom = Whom::Listed { people: listed::read(list).unwrap(), systems: None };
+        let listed::List { people, rejected } = listed::read(list).unwrap();
+        let whom = Whom::Listed { people, rejected, systems: None };
         let (record, audited) = self.audit_as(&AuditRequest { whom, ..everybody() }).await;
         (record, audited.unwrap())
     }

@@ -2,6 +2,7 @@
 
 use crosswalk_function_kit::{Deadline, Entropy};
 use crosswalk_mapping_audit::{AuditRequest, Whom, handler};
+use crosswalk_runs::RunState;
 use crosswalk_runs::audit_index::AuditIndex;
 use crosswalk_runs::files::Part;
 use crosswalk_tests::everything;
@@ -103,6 +104,19 @@ async fn a_list_is_answered_beside_what_stands() {
         bed.audit_as(&AuditRequest { whom: Whom::EverybodyFor(vec![sharepoint]), ..everybody() }).await;
     assert_eq!((record.counts.read, lacks(&audited.unwrap()).len()), (3, 2));
     assert_eq!(AuditIndex::read(&bed.files()).await.unwrap(), index);
+}
+
+#[tokio::test]
+async fn lines_of_a_list_that_do_not_read_stand_in_the_report() {
+    let bed = some().await;
+    let (record, audited) = bed.audit_list("username,email\r\n\r\na/b,\r\nada,\r\nbo,nowhere\r\n").await;
+    assert_eq!(lacks(&audited), ["ada: cdcs"]);
+    assert_eq!((record.counts.read, record.counts.unchanged, record.counts.rejected), (3, 1, 2));
+    assert_eq!(record.state, RunState::Partly);
+    let failed = bed.text(record.reports.failed.as_ref().unwrap()).await.unwrap();
+    let rows: Vec<&str> = failed.lines().skip(1).collect();
+    assert!(rows[0].starts_with("list,line 3,,rejected,the username holds"), "{failed}");
+    assert!(rows[1].starts_with("list,line 5,,rejected,the e-mail") && !failed.contains("nowhere"), "{failed}");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::args::{IdsArgs, IdsCommand};
 use crate::commands::ids_export::{self, Request};
 use crate::commands::invite;
 use crate::target::{Target, system};
-use crate::{Exit, show};
+use crate::{Exit, pages, show};
 
 /// How many mappings are asked for at a time.
 const PAGE: usize = 1_000;
@@ -87,9 +87,7 @@ pub(crate) async fn run(args: IdsArgs, json: bool, environment: Environment) -> 
         },
         Plan::Export(request) => ids_export::run(&store, &request).await,
         Plan::Invite(username, system) => {
-            // In the account the pages stand where REGISTRATION_URL says, whatever API a shell was pointed at.
-            let environment =
-                if with_account { target.environment.with("CROSSWALK_API_URL", "") } else { target.environment };
+            let environment = pages::settings(&target, with_account).await;
             invite::run(table, &username, &system, json, &environment).await
         }
         Plan::Check => check(&store, &People::new(table, Clock::system(), entropy), json).await,

@@ -41,7 +41,7 @@ pub(crate) async fn run(
     let settings = settings(environment)?;
     let pages = settings.pages.context(
         "REGISTRATION_URL is not set: the root of the registration pages as people's browsers reach it. A running \
-         `crosswalk up` has one of its own",
+         `crosswalk up` has one of its own if it was started with LABARCHIVES_AKID and LABARCHIVES_ACCESS_PASSWORD",
     )?;
     let (clock, entropy) = (Clock::system(), Entropy::system());
     let people = People::new(table.clone(), clock.clone(), entropy.clone());
@@ -69,13 +69,8 @@ pub(crate) async fn run(
     Ok(Exit::Done)
 }
 
-/// The settings; locally the pages stand beside the API of a running `up`.
 fn settings(environment: &Environment) -> anyhow::Result<InvitationSettings> {
-    let environment = match (environment.get("REGISTRATION_URL"), environment.get("CROSSWALK_API_URL")) {
-        (None, Some(api)) => environment.clone().with("REGISTRATION_URL", api),
-        _ => environment.clone(),
-    };
-    let mut reader = Reader::new(&environment);
+    let mut reader = Reader::new(environment);
     let settings = InvitationSettings::read(&mut reader);
     Ok(reader.finish(settings)?)
 }

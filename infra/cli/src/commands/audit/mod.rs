@@ -1,15 +1,15 @@
 //! `crosswalk audit`: who lacks a mapping, which are stale, what is broken, by mapping-audit's own code.
 
+mod list;
 mod progress;
 mod summary;
 
-use std::fs;
-
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::bail;
 use crosswalk_function_kit::settings::Environment;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_mapping_audit::event::WAY;
-use crosswalk_mapping_audit::{AuditRequest, AuditSettings, Audited, Auditor, REQUIRED, Ran, Whom, listed};
+use crosswalk_mapping_audit::listed::{List, Rejected};
+use crosswalk_mapping_audit::{AuditRequest, AuditSettings, Audited, Auditor, REQUIRED, Ran, Whom};
 use crosswalk_runs::{Place, RunRecord, RunState, run_id};
 
 use crate::args::AuditArgs;
@@ -17,7 +17,7 @@ use crate::kept::Kept;
 use crate::progress::Line;
 use crate::stop::Stop;
 use crate::target::Target;
-use crate::{Exit, ended, show};
+use crate::{Exit, ended, pages, show};
 
 /// Runs it.
 ///
@@ -25,21 +25,19 @@ use crate::{Exit, ended, show};
 /// A setting or the list does not do, something cannot be read, or the run failed.
 pub(crate) async fn run(args: &AuditArgs, json: bool, environment: Environment) -> anyhow::Result<Exit> {
     // Before anything is made or called.
-    let people = args.people.as_deref().map(|file| {
-        let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        listed::read(&text).map_err(|problem| anyhow!("{}: {problem}", file.display()))
-    });
-    let people = people.transpose()?;
+    let list = args.people.as_deref().map(list::read).transpose()?;
+    let rejected = list.as_ref().map(|list| list.rejected.clone()).unwrap_or_default();
     let mut stop = Stop::new()?;
     let target = Target::open(&args.place, environment).await?;
+    let environment = pages::settings(&target, args.place.aws).await;
     let environment = match &*args.system {
-        [] => target.environment.clone(),
-        systems => target.environment.clone().with(REQUIRED.name, &systems.join(",")),
+        [] => environment,
+        systems => environment.with(REQUIRED.name, &systems.join(",")),
     };
     let settings = AuditSettings::from_env(&environment)?;
     let systems = (!args.system.is_empty()).then(|| settings.required.clone());
-    let whom = match (people, systems) {
-        (Some(people), systems) => Whom::Listed { people, systems },
+    let whom = match (list, systems) {
+        (Some(List { people, rejected }), systems) => Whom::Listed { people, rejected, systems },
         (None, Some(systems)) => Whom::EverybodyFor(systems),
         (None, None) => Whom::Everybody,
     };
@@ -61,9 +59,10 @@ pub(crate) async fn run(args: &AuditArgs, json: bool, environment: Environment) 
     } else {
         let ran = tokio::select! {
             ran = auditor.audit(&request, Deadline::NONE, &watch) => ran?,
+            // Each audit has a turn of its own.
             () = stop.wanted() => bail!(
-                "stopped. Mails that went out are noted, and nobody gets a second one of the next run.{}",
-                ended::turn_of_a_stopped_run(&kept)
+                "stopped. Whoever was written to is noted, and gets no second mail of the next audit, which waits for no \
+                 other and can be started at once"
             ),
         };
         match ran {
@@ -72,7 +71,7 @@ pub(crate) async fn run(args: &AuditArgs, json: bool, environment: Environment) 
         }
     };
     drop(line);
-    tell(args, &kept, &record, audited, json)
+    tell(args, &kept, &record, audited, &rejected, json)
 }
 
 fn tell(
@@ -80,6 +79,7 @@ fn tell(
     kept: &Kept,
     record: &RunRecord,
     audited: Option<Audited>,
+    rejected: &[Rejected],
     json: bool,
 ) -> anyhow::Result<Exit> {
     let Some(audited) = audited.filter(|_| record.state != RunState::Failed) else {
@@ -87,7 +87,8 @@ fn tell(
         bail!("the run {} failed: {}", record.id, show::plain(why))
     };
     if json {
-        show::json(&summary::as_json(record, &audited))?;
+        show::json(&summary::as_json(record, &audited, rejected))?;
+        show::warnings(&record.warnings).iter().for_each(|line| show::complain(line));
     } else {
         show::say(&summary::text(record, &audited, &kept.files()?))?;
     }

@@ -1,6 +1,7 @@
 //! What an audit found, in words and tables, and for programs.
 
 use crosswalk_identity::{System, times};
+use crosswalk_mapping_audit::listed::Rejected;
 use crosswalk_mapping_audit::notify::{Lacking, MailOutcome};
 use crosswalk_mapping_audit::{Audited, Findings};
 use crosswalk_runs::RunRecord;
@@ -103,8 +104,9 @@ fn mail(outcome: &MailOutcome) -> (&'static str, &str) {
     }
 }
 
-/// The same for programs: all of it, a row for each person and system that does not know them.
-pub(super) fn as_json(record: &RunRecord, audited: &Audited) -> Value {
+/// The same for programs: all of it, a row for each person and system that does not know them, and the lines of the list
+/// that do not read.
+pub(super) fn as_json(record: &RunRecord, audited: &Audited, rejected: &[Rejected]) -> Value {
     let Audited { findings, mails } = audited;
     let missing = findings.missing.iter().flat_map(|lacking| {
         let (username, also) = names(lacking);
@@ -139,6 +141,10 @@ pub(super) fn as_json(record: &RunRecord, audited: &Audited) -> Value {
             json!({ "username": names(lacking).0, "email": email(lacking), "outcome": word, "reason": why })
         });
         told["mails"] = mails.collect();
+    }
+    if !rejected.is_empty() {
+        let rejected = rejected.iter().map(|Rejected { line, reason }| json!({ "line": line, "reason": reason }));
+        told["rejected"] = rejected.collect();
     }
     told
 }
@@ -209,7 +215,7 @@ mod tests {
 
     #[test]
     fn programs_get_all_of_it() {
-        let told = as_json(&record(), &audited());
+        let told = as_json(&record(), &audited(), &[]);
         let expected = json!({
             "run": "mapping-audit-1",
             "missing": [
@@ -228,5 +234,8 @@ mod tests {
             ],
         });
         assert_eq!(told, expected);
+        let rejected = Rejected { line: 3, reason: "the username is empty".to_owned() };
+        let told = as_json(&record(), &audited(), &[rejected]);
+        assert_eq!(told["rejected"], json!([{ "line": 3, "reason": "the username is empty" }]));
     }
 }
