@@ -115,7 +115,7 @@ async fn lines_of_a_list_that_do_not_read_stand_in_the_report() {
     assert_eq!(record.state, RunState::Partly);
     let failed = bed.text(record.reports.failed.as_ref().unwrap()).await.unwrap();
     let rows: Vec<&str> = failed.lines().skip(1).collect();
-    assert!(rows[0].starts_with("list,line 3,,rejected,the username holds"), "{failed}");
+    assert!(rows[0].starts_with("list,line 3,,rejected,\"the username holds"), "{failed}");
     assert!(rows[1].starts_with("list,line 5,,rejected,the e-mail") && !failed.contains("nowhere"), "{failed}");
 }
 
