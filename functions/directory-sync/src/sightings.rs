@@ -21,29 +21,38 @@ const KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
 /// # Errors
 /// The file cannot be written.
 pub(crate) async fn note(files: &Files, sync: &str, people: &People, now: Timestamp) -> Result<(), FilesError> {
-    let mut sightings: Vec<Sighting> = people.people.iter().filter_map(|person| seen(person, now)).collect();
-    let present: HashSet<u64> = sightings.iter().map(|sighting| name_hash(sighting.username.key())).collect();
+    // There are as many people as anything holds here: of those who are there, no more than a hash is held beside them.
+    let present: HashSet<u64> = people.people.iter().filter_map(username).map(|name| name_hash(name.key())).collect();
     // They are there, but cannot be understood.
     let unclear: HashSet<u64> =
         people.left_out.iter().flat_map(|left_out| &left_out.names).map(|name| name_hash(name)).collect();
     let mut earlier = Vec::new();
-    if let Err(error) = crosswalk_sightings::read_of(files, sync, |sighting| earlier.push(sighting)).await {
+    let read = crosswalk_sightings::read_of(files, sync, |sighting| {
+        let hash = name_hash(sighting.username.key());
+        if present.contains(&hash) {
+            return;
+        }
+        if unclear.contains(&hash) {
+            earlier.push(Sighting { seen_at: now, ..sighting });
+        } else if now.duration_since(sighting.seen_at) < KEPT {
+            earlier.push(Sighting { active: false, ..sighting });
+        }
+    });
+    if let Err(error) = read.await {
         // Nothing hangs on it but when those who are gone were last seen.
         tracing::warn!(%error, "whom earlier runs saw cannot be read; the file begins anew");
         earlier.clear();
     }
-    earlier.retain(|sighting| !present.contains(&name_hash(sighting.username.key())));
-    sightings.extend(earlier.into_iter().filter_map(|sighting| {
-        if unclear.contains(&name_hash(sighting.username.key())) {
-            return Some(Sighting { seen_at: now, ..sighting });
-        }
-        (now.duration_since(sighting.seen_at) < KEPT).then_some(Sighting { active: false, ..sighting })
-    }));
-    crosswalk_sightings::put(files, sync, &sightings).await
+    let sightings = people.people.iter().filter_map(|person| seen(person, now)).chain(earlier);
+    crosswalk_sightings::put(files, sync, sightings).await
+}
+
+fn username(person: &crate::Person) -> Option<Username> {
+    Username::parse(person.username.as_deref()?).ok()
 }
 
 fn seen(person: &crate::Person, seen_at: Timestamp) -> Option<Sighting> {
-    let username = Username::parse(person.username.as_deref()?).ok()?;
+    let username = username(person)?;
     let email = person.emails.first().and_then(|email| Email::parse(email).ok());
     Some(Sighting { username, email, seen_at, active: person.enabled })
 }

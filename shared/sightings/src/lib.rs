@@ -29,15 +29,11 @@ pub struct Sighting {
     pub active: bool,
 }
 
-/// Puts what a sync saw in the place of what it saw before.
+/// Puts what a sync saw in the place of what it saw before. Of the sightings only their text is held.
 ///
 /// # Errors
 /// It cannot be written.
-pub async fn put<'a>(
-    files: &Files,
-    sync: &str,
-    sightings: impl IntoIterator<Item = &'a Sighting>,
-) -> Result<(), FilesError> {
+pub async fn put(files: &Files, sync: &str, sightings: impl IntoIterator<Item = Sighting>) -> Result<(), FilesError> {
     let key = format!("{FOLDER}{sync}{SUFFIX}");
     let mut writer = csv::Writer::from_writer(Vec::new());
     let written = sightings.into_iter().try_for_each(|sighting| writer.serialize(sighting));
@@ -104,8 +100,8 @@ mod tests {
         let files = Files::Folder(folder.path().to_owned());
         assert_eq!(all(&files).await.unwrap(), []);
         let (zoe, omar) = (of("zoe, \"o\"", Some("zoe@example.org"), true), of("omar", None, false));
-        put(&files, "staff", [&omar]).await.unwrap();
-        put(&files, "staff", [&zoe, &omar]).await.unwrap();
+        put(&files, "staff", [omar.clone()]).await.unwrap();
+        put(&files, "staff", [zoe.clone(), omar.clone()]).await.unwrap();
         put(&files, "guests", []).await.unwrap();
         assert_eq!(all(&files).await.unwrap(), [zoe, omar]);
     }

@@ -122,7 +122,7 @@ impl Bed {
                 active: *active,
             })
             .collect();
-        crosswalk_sightings::put(&self.files(), sync, &sightings).await.unwrap();
+        crosswalk_sightings::put(&self.files(), sync, sightings).await.unwrap();
     }
 
     pub(crate) async fn put_raw(&self, attributes: &[(&str, &str)]) {
