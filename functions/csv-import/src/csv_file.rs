@@ -11,6 +11,7 @@ use std::io::Read;
 use crate::Kind;
 
 pub use crosswalk_runs::spreadsheet::{guard, unguard};
+pub use encoding::text;
 pub use error::FileError;
 pub use header::Layout;
 pub use rows::Record;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crosswalk_function_kit::Deadline;
 use crosswalk_reconcile::{Counts, Fingerprint, Plan};
-use crosswalk_runs::{Held, Progress};
+use crosswalk_runs::{Held, Progress, WayError};
 use futures::FutureExt;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -16,7 +16,7 @@ use crate::Step;
 use crate::keeping::StateFile;
 use crate::outcome::{Tally, Waiting};
 use crate::state::State;
-use crate::sync::{SyncError, Watch, Watched};
+use crate::sync::{Watch, Watched};
 use crate::target::bundle::bundles;
 use crate::target::{Done, Target};
 
@@ -62,7 +62,7 @@ impl Apply<'_> {
         state: &mut State,
         tally: &mut Tally,
         deadline: Deadline,
-    ) -> Result<Reached, SyncError> {
+    ) -> Result<Reached, WayError> {
         if plan.is_empty() {
             return Ok(Reached { broke: None, all: true });
         }
@@ -125,7 +125,7 @@ impl Apply<'_> {
     }
 
     /// Keeps the state, if the turn is still ours.
-    async fn keep(&mut self, state: &State) -> Result<(), SyncError> {
+    async fn keep(&mut self, state: &State) -> Result<(), WayError> {
         self.held.confirm().await?;
         self.file.save(state).await?;
         Ok(())

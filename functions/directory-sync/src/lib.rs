@@ -29,9 +29,9 @@ mod sync;
 pub mod target;
 
 pub use account::{Account, Field, Fields};
-pub use crosswalk_runs::Ran;
+pub use crosswalk_runs::{Ran, WayError};
 pub use entry::Entry;
 pub use person::Person;
 pub use settings::{MappingSettings, SyncSettings, TargetSettings, settings};
 pub use step::Step;
-pub use sync::{DryRun, SyncError, SyncRequest, Syncer, Watched};
+pub use sync::{DryRun, SyncRequest, Syncer, Watched};

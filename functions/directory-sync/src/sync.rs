@@ -10,9 +10,8 @@ use crosswalk_function_kit::metrics::Unit;
 use crosswalk_function_kit::secrets::Secrets;
 use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_reconcile::{Action, Plan, guard};
-use crosswalk_runs::files::FilesError;
 use crosswalk_runs::report::Row;
-use crosswalk_runs::{Held, Place, Ran, RunError, RunRecord, Traffic, Worked};
+use crosswalk_runs::{Held, Place, Ran, RunRecord, Traffic, WayError, Worked};
 use futures::{FutureExt, TryFutureExt};
 
 use crate::apply::{Apply, LAST, Reached};
@@ -65,20 +64,6 @@ pub struct DryRun {
     pub absent: u64,
     /// What would stop the run: the guard, or another plan's hash.
     pub stopped: Option<String>,
-}
-
-/// Why a run did not come to an end. What will not pass by itself is a run with state failed.
-#[derive(Debug, thiserror::Error)]
-pub enum SyncError {
-    /// A side cannot be read, or does not do; a dry run's only.
-    #[error("{0}")]
-    Cannot(String),
-    /// The run's record, or the right to work on it.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// The state or a report.
-    #[error(transparent)]
-    Files(#[from] FilesError),
 }
 
 /// How far a run is.
@@ -158,7 +143,7 @@ impl Syncer {
     ///
     /// # Errors
     /// What may pass: a repeat goes on. What will not is [`Ran::Ended`] with state failed.
-    pub async fn sync(&self, request: &SyncRequest, deadline: Deadline, watch: Watch<'_>) -> Result<Ran, SyncError> {
+    pub async fn sync(&self, request: &SyncRequest, deadline: Deadline, watch: Watch<'_>) -> Result<Ran, WayError> {
         let record = self.begin(request);
         let turn = format!("{WAY}#{}", self.settings.name);
         let held = match self.place.take(&record, &turn, &request.delivery).await? {
@@ -185,12 +170,12 @@ impl Syncer {
         request: &SyncRequest,
         deadline: Deadline,
         watch: Watch<'_>,
-    ) -> Result<DryRun, SyncError> {
+    ) -> Result<DryRun, WayError> {
         let mut record = self.begin(request);
         record.dry_run = true;
         let mut file = StateFile::new(&self.place.files, &self.settings.name);
-        let target = self.target(&file).await.map_err(SyncError::Cannot)?;
-        let loaded = self.load(&target, &mut file, false, deadline, watch).boxed().await.map_err(SyncError::Cannot)?;
+        let target = self.target(&file).await.map_err(WayError::Cannot)?;
+        let loaded = self.load(&target, &mut file, false, deadline, watch).boxed().await.map_err(WayError::Cannot)?;
         let planned = self.plan(&target, &loaded, &request.run_id);
         let mut tally = tally(&loaded, &planned);
         if file.swap::<SwapIntent>().await?.is_some() {
@@ -348,7 +333,7 @@ impl Syncer {
         deadline: Deadline,
         held: &Held,
         watch: Watch<'_>,
-    ) -> Result<(Worked, bool), SyncError> {
+    ) -> Result<(Worked, bool), WayError> {
         let taken = held.record();
         // What the legs before this one did; nothing in a run that begins.
         let mut record = RunRecord {

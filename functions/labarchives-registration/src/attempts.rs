@@ -83,7 +83,7 @@ impl Attempts {
     pub(crate) async fn begin(&self, token: &Token) -> Result<Token, StoreError> {
         let state = Token::draw(&self.entropy);
         let created_at = self.clock.now();
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(token.expose()).map_err(|error| unbuilt(&error))?;
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(token.expose()).map_err(StoreError::unbuilt)?;
         let attempt = Attempt {
             invitation: token.hash().as_str().to_owned(),
             way_back: BASE64_URL_SAFE_NO_PAD.encode(under_pad(&bytes, &state)),
@@ -91,13 +91,13 @@ impl Attempts {
             ends_at: created_at + HOLDS,
             done_at: None,
         };
-        let mut item: Item = serde_dynamo::to_item(&attempt).map_err(|error| unbuilt(&error))?;
+        let mut item: Item = serde_dynamo::to_item(&attempt).map_err(StoreError::unbuilt)?;
         item.extend(key(&state.hash()).attributes());
         let forgotten = attempt.ends_at + REMEMBERED;
         item.insert(Table::DESCRIPTION.ttl.to_owned(), AttributeValue::N(forgotten.as_second().to_string()));
         let put = Put::builder().table_name(self.calls.table_name()).set_item(Some(item));
         // Without a condition: nobody else draws this state.
-        self.calls.put(&put.build().map_err(|error| unbuilt(&error))?).await?;
+        self.calls.put(&put.build().map_err(StoreError::unbuilt)?).await?;
         Ok(state)
     }
 
@@ -119,7 +119,7 @@ impl Attempts {
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(done_at)")
             .expression_attribute_values(":now", AttributeValue::S(times::text(self.clock.now())))
             .expression_attribute_values(":by", by.clone());
-        let written = self.calls.update(&update.build().map_err(|error| unbuilt(&error))?).await?;
+        let written = self.calls.update(&update.build().map_err(StoreError::unbuilt)?).await?;
         Ok(match written {
             Written::Done => true,
             // A repeat after a lost answer finds what this very call has written.
@@ -137,10 +137,6 @@ fn under_pad(bytes: &[u8], state: &Token) -> Vec<u8> {
 
 fn key(state: &TokenHash) -> ItemKey {
     ItemKey::new(format!("REGISTRATION#{state}"), SORT_KEY)
-}
-
-fn unbuilt(error: &dyn std::fmt::Display) -> StoreError {
-    StoreError::Refused(error.to_string())
 }
 
 #[cfg(test)]

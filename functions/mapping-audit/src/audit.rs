@@ -7,9 +7,8 @@ use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_identifier_store::{IdentifierStore, Table};
 use crosswalk_identity::System;
 use crosswalk_people::People;
-use crosswalk_runs::files::FilesError;
 use crosswalk_runs::report::Row;
-use crosswalk_runs::{Held, Place, Progress, Ran, RunError, RunRecord, Worked};
+use crosswalk_runs::{Held, Place, Progress, Ran, RunRecord, WayError, Worked};
 use futures::FutureExt;
 
 use crate::event::WAY;
@@ -90,20 +89,6 @@ pub struct DryRun {
     pub rows: Vec<Row>,
 }
 
-/// Why a run could not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum AuditError {
-    /// What a dry run needs cannot be read.
-    #[error("{0}")]
-    Cannot(String),
-    /// Of the run's record or turn.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// Of state or reports.
-    #[error(transparent)]
-    Files(#[from] FilesError),
-}
-
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watched {
@@ -161,7 +146,7 @@ impl Auditor {
         request: &AuditRequest,
         deadline: Deadline,
         watch: Watch<'_>,
-    ) -> Result<(Ran, Option<Audited>), AuditError> {
+    ) -> Result<(Ran, Option<Audited>), WayError> {
         let record = self.begin(request);
         let turn = format!("{WAY}#{}", record.id);
         let held = match self.place.take(&record, &turn, &request.delivery).await? {
@@ -191,11 +176,11 @@ impl Auditor {
         request: &AuditRequest,
         deadline: Deadline,
         watch: Watch<'_>,
-    ) -> Result<DryRun, AuditError> {
+    ) -> Result<DryRun, WayError> {
         let mut record = self.begin(request);
         record.dry_run = true;
         let findings = self.look(request, &record, deadline, watch, &|_| {}).boxed().await;
-        let findings = findings.map_err(AuditError::Cannot)?;
+        let findings = findings.map_err(WayError::Cannot)?;
         let mails = self.mail(&findings, &record, deadline, watch).await;
         let rows = self.fill(request, &mut record, &findings, &mails);
         record.ended_at = Some(self.clock.now());
@@ -226,7 +211,7 @@ impl Auditor {
         deadline: Deadline,
         held: &Held,
         watch: Watch<'_>,
-    ) -> Result<(Worked, Option<Audited>), AuditError> {
+    ) -> Result<(Worked, Option<Audited>), WayError> {
         let taken = held.record();
         let mut record = RunRecord::begin(&taken.id, &taken.kind, &taken.source, taken.started_at);
         let tell = |rows| held.tell(Progress { rows, bytes: 0, percent: None }, taken.counts);

@@ -194,19 +194,17 @@ impl<'a> Gathering<'a> {
 
     /// The person whose items are being read; what was held of the one before is settled.
     fn current(&mut self, username: &Username) -> &mut Current {
-        if self.current.as_ref().is_none_or(|current| current.username != *username) {
+        if self.current.as_ref().is_some_and(|current| current.username != *username) {
             self.table_ends();
-            let node = self.groups.username(username);
-            self.met(node, self.bounds.everybody);
         }
-        let Self { groups, current, .. } = self;
-        current.get_or_insert_with(|| Current {
-            node: groups.username(username),
-            username: username.clone(),
-            has: 0,
-            mappings: 0,
-            email: None,
-            mapped_email: None,
+        let Self { bounds, groups, current, .. } = self;
+        current.get_or_insert_with(|| {
+            let node = groups.username(username);
+            if bounds.everybody {
+                groups.want(node);
+            }
+            let username = username.clone();
+            Current { username, node, has: 0, mappings: 0, email: None, mapped_email: None }
         })
     }
 

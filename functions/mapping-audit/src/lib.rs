@@ -19,7 +19,7 @@ mod outcome;
 pub mod reports;
 mod settings;
 
-pub use audit::{AuditError, AuditRequest, Audited, Auditor, DryRun, Watched, Whom};
-pub use crosswalk_runs::Ran;
+pub use audit::{AuditRequest, Audited, Auditor, DryRun, Watched, Whom};
+pub use crosswalk_runs::{Ran, WayError};
 pub use findings::{Broken, Findings, Stale};
 pub use settings::{AuditSettings, REQUIRED, settings};

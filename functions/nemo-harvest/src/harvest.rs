@@ -9,9 +9,8 @@ use crosswalk_function_kit::{Clock, Deadline, Entropy};
 use crosswalk_identifier_store::{IdentifierStore, Table};
 use crosswalk_people::People;
 use crosswalk_reconcile::{Outcome, Plan};
-use crosswalk_runs::files::FilesError;
 use crosswalk_runs::report::Row;
-use crosswalk_runs::{Held, Place, Ran, RunError, RunRecord, Traffic, Worked};
+use crosswalk_runs::{Held, Place, Ran, RunRecord, Traffic, WayError, Worked};
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
@@ -46,20 +45,6 @@ pub struct DryRun {
     pub plan: Plan<Step>,
     /// Whose mapping would not be stored, and why.
     pub rows: Vec<Row>,
-}
-
-/// Why a run could not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum HarvestError {
-    /// What a dry run needs cannot be read.
-    #[error("{0}")]
-    Cannot(String),
-    /// Of the run's record or turn.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// Of state or reports.
-    #[error(transparent)]
-    Files(#[from] FilesError),
 }
 
 /// How far a run is.
@@ -137,7 +122,7 @@ impl Harvester {
         request: &HarvestRequest,
         deadline: Deadline,
         watch: Watch<'_>,
-    ) -> Result<Ran, HarvestError> {
+    ) -> Result<Ran, WayError> {
         let record = self.begin(request);
         // A turn a system: several NEMOs are harvested side by side.
         let turn = format!("{WAY}#{}", self.settings.system);
@@ -160,12 +145,12 @@ impl Harvester {
         request: &HarvestRequest,
         deadline: Deadline,
         watch: Watch<'_>,
-    ) -> Result<DryRun, HarvestError> {
+    ) -> Result<DryRun, WayError> {
         let mut record = self.begin(request);
         record.dry_run = true;
         let reading_watch = reading_watch(watch);
         let reading = self.nemo.reading(deadline.earlier(LAST), &reading_watch);
-        let loaded = self.load(&reading, record.started_at, deadline).boxed().await.map_err(HarvestError::Cannot)?;
+        let loaded = self.load(&reading, record.started_at, deadline).boxed().await.map_err(WayError::Cannot)?;
         let (planned, mut tally) = self.plan(loaded, "dry-run").boxed().await;
         for step in planned.0.plan.actions() {
             match step.what {
@@ -241,7 +226,7 @@ impl Harvester {
 
     /// Reads, plans and stores. An error is the turn's loss, or a state that cannot be kept; what else goes wrong is in the
     /// record.
-    async fn work(&self, deadline: Deadline, held: &Held, watch: Watch<'_>) -> Result<Worked, HarvestError> {
+    async fn work(&self, deadline: Deadline, held: &Held, watch: Watch<'_>) -> Result<Worked, WayError> {
         let taken = held.record();
         let mut record = RunRecord::begin(&taken.id, &taken.kind, &taken.source, taken.started_at);
         let reading_watch = reading_watch(watch);

@@ -20,7 +20,7 @@ pub mod plan;
 mod settings;
 pub mod state;
 
-pub use crosswalk_runs::Ran;
-pub use harvest::{DryRun, HarvestError, HarvestRequest, Harvester, Watched};
+pub use crosswalk_runs::{Ran, WayError};
+pub use harvest::{DryRun, HarvestRequest, Harvester, Watched};
 pub use plan::Step;
 pub use settings::{HarvestSettings, settings};

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
@@ -205,7 +204,7 @@ impl Actions<'_> {
             .condition_expression("attribute_not_exists(#pk)")
             .expression_attribute_names("#pk", Table::DESCRIPTION.partition_key)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        Ok(TransactWriteItem::builder().put(put.build().map_err(incomplete)?).build())
+        Ok(TransactWriteItem::builder().put(put.build().map_err(StoreError::unbuilt)?).build())
     }
 
     /// Changes a mapping item that still is the one that was read: sets what differs, removes what is gone, and leaves
@@ -237,7 +236,7 @@ impl Actions<'_> {
             .set_expression_attribute_values(expression.values())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
-            .map_err(incomplete)
+            .map_err(StoreError::unbuilt)
     }
 
     /// Deletes a mapping item that still is the one that was read.
@@ -267,7 +266,7 @@ impl Actions<'_> {
             .set_expression_attribute_names(Some(expression.names.clone()))
             .set_expression_attribute_values(expression.values())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        Ok(TransactWriteItem::builder().delete(delete.build().map_err(incomplete)?).build())
+        Ok(TransactWriteItem::builder().delete(delete.build().map_err(StoreError::unbuilt)?).build())
     }
 
     /// Passes an owner item from one person, whom it must still name, to the person of this mapping.
@@ -293,11 +292,6 @@ impl Actions<'_> {
             .set_expression_attribute_names(Some(expression.names.clone()))
             .set_expression_attribute_values(expression.values())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        Ok(TransactWriteItem::builder().update(update.build().map_err(incomplete)?).build())
+        Ok(TransactWriteItem::builder().update(update.build().map_err(StoreError::unbuilt)?).build())
     }
-}
-
-/// A builder says that a required field was not set: a mistake in this file, which no input can cause.
-fn incomplete(error: BuildError) -> StoreError {
-    StoreError::Refused(error.to_string())
 }

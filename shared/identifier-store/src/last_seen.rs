@@ -69,7 +69,7 @@ impl IdentifierStore {
             ])))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
-            .map_err(|error| StoreError::Refused(error.to_string()))?;
+            .map_err(StoreError::unbuilt)?;
         let standing = match self.calls.update(&update).await? {
             Written::Done => return Ok(Seen::Moved),
             Written::Refused { standing } => standing.map(MappingItem::read).transpose()?,

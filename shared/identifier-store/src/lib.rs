@@ -216,6 +216,14 @@ pub enum StoreError {
     Cursor,
 }
 
+impl StoreError {
+    /// What is to be written cannot be built, because a required field was not set, say: a mistake of the program, which no
+    /// input can cause.
+    pub fn unbuilt(error: impl std::fmt::Display) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
 /// One page of `list_system`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {

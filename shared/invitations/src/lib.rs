@@ -123,13 +123,13 @@ impl Invitations {
             ends_at: created_at + lasts,
             spent_at: None,
         };
-        let mut item: Item = serde_dynamo::to_item(&invitation).map_err(|error| unbuilt(&error))?;
+        let mut item: Item = serde_dynamo::to_item(&invitation).map_err(StoreError::unbuilt)?;
         item.extend(key(&token.hash()).attributes());
         let forgotten = invitation.ends_at + REMEMBERED;
         item.insert(Table::DESCRIPTION.ttl.to_owned(), AttributeValue::N(forgotten.as_second().to_string()));
         let put = Put::builder().table_name(self.calls.table_name()).set_item(Some(item));
         // Without a condition: nobody else draws this token.
-        self.calls.put(&put.build().map_err(|error| unbuilt(&error))?).await?;
+        self.calls.put(&put.build().map_err(StoreError::unbuilt)?).await?;
         Ok((token, invitation))
     }
 
@@ -161,7 +161,7 @@ impl Invitations {
             )
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
             .expression_attribute_values(":most", AttributeValue::N(MOST_ATTEMPTS.to_string()));
-        let written = self.calls.update(&update.build().map_err(|error| unbuilt(&error))?).await?;
+        let written = self.calls.update(&update.build().map_err(StoreError::unbuilt)?).await?;
         Ok(match written {
             Written::Done => Tried::Counted,
             Written::Refused { standing: None } => Tried::Unknown,
@@ -181,15 +181,11 @@ impl Invitations {
             .update_expression("SET spent_at = :now")
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(spent_at)")
             .expression_attribute_values(":now", AttributeValue::S(times::text(self.clock.now())));
-        let written = self.calls.update(&update.build().map_err(|error| unbuilt(&error))?).await?;
+        let written = self.calls.update(&update.build().map_err(StoreError::unbuilt)?).await?;
         Ok(matches!(written, Written::Done))
     }
 }
 
 fn key(token: &TokenHash) -> ItemKey {
     ItemKey::new(format!("INVITATION#{token}"), SORT_KEY)
-}
-
-fn unbuilt(error: &dyn std::fmt::Display) -> StoreError {
-    StoreError::Refused(error.to_string())
 }

@@ -102,7 +102,7 @@ impl People {
             .expression_attribute_values(":one", AttributeValue::N("1".into()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
-            .map_err(|error| StoreError::Refused(error.to_string()))?;
+            .map_err(StoreError::unbuilt)?;
         match self.calls.update(&update).await? {
             Written::Done => Ok(proposed.to_owned()),
             Written::Refused { .. } => {

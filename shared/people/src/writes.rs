@@ -156,7 +156,7 @@ fn put(calls: &Calls, item: Item) -> PutBuilder {
 }
 
 fn built(put: PutBuilder) -> Result<Put, StoreError> {
-    put.build().map_err(|error| StoreError::Refused(error.to_string()))
+    put.build().map_err(StoreError::unbuilt)
 }
 
 pub(crate) fn as_action(put: Put) -> TransactWriteItem {
@@ -165,7 +165,7 @@ pub(crate) fn as_action(put: Put) -> TransactWriteItem {
 
 pub(crate) fn delete(calls: &Calls, key: &ItemKey) -> Result<TransactWriteItem, StoreError> {
     let delete = Delete::builder().table_name(calls.table_name()).set_key(Some(key.attributes())).build();
-    let delete = delete.map_err(|error| StoreError::Refused(error.to_string()))?;
+    let delete = delete.map_err(StoreError::unbuilt)?;
     Ok(TransactWriteItem::builder().delete(delete).build())
 }
 

@@ -43,7 +43,7 @@ pub use keeper::Keeper;
 pub use lease::{Claim, Lease, RunError};
 pub use ledger::{Begin, Held, Ledger};
 pub use listing::Waited;
-pub use place::{Kept, Place, Ran, Worked};
+pub use place::{Kept, Place, Ran, WayError, Worked};
 pub use record::{AuditCounts, Progress, Reports, RunRecord, RunState, Traffic};
 
 /// Run records. Clones share one client.

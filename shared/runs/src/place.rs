@@ -97,6 +97,20 @@ pub enum Ran {
     },
 }
 
+/// Why a run of a way did not come to an end. What will not pass by itself is a run with state failed.
+#[derive(Debug, thiserror::Error)]
+pub enum WayError {
+    /// A side cannot be read, or does not do; a dry run's only.
+    #[error("{0}")]
+    Cannot(String),
+    /// The run's record, or the right to work on it.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The state or a report.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+}
+
 /// A run whose work is done, or could not be: its record, but for the reports, and who did not end as they should.
 #[derive(Debug)]
 pub struct Worked {

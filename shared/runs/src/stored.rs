@@ -74,7 +74,7 @@ pub(crate) fn broken_off(mut record: RunRecord, ended_at: Timestamp) -> RunRecor
 
 /// Makes the values of an item or of an update.
 pub(crate) fn value(of: impl Serialize) -> Result<AttributeValue, StoreError> {
-    serde_dynamo::to_attribute_value(of).map_err(|error| StoreError::Refused(error.to_string()))
+    serde_dynamo::to_attribute_value(of).map_err(StoreError::unbuilt)
 }
 
 pub(crate) fn text(of: impl Into<String>) -> AttributeValue {

@@ -168,5 +168,5 @@ pub(crate) fn setting(
 
 /// What cannot be built or written as an item is refused before it is sent.
 pub(crate) fn refused<T>(built: Result<T, impl std::fmt::Display>) -> Result<T, StoreError> {
-    built.map_err(|error| StoreError::Refused(error.to_string()))
+    built.map_err(StoreError::unbuilt)
 }

@@ -31,6 +31,15 @@ pub(super) fn check(block: &[u8]) -> Result<(), FileError> {
     }
 }
 
+/// The text of a whole file that is small enough to be held.
+///
+/// # Errors
+/// It is not UTF-8; the error says how to save it.
+pub fn text(bytes: &[u8]) -> Result<&str, FileError> {
+    check(bytes)?;
+    std::str::from_utf8(bytes).map_err(|error| FileError::NotUtf8 { line: line_of(&bytes[..error.valid_up_to()]) })
+}
+
 fn line_of(before: &[u8]) -> u64 {
     let breaks = before.iter().filter(|byte| **byte == b'\n').count();
     1 + u64::try_from(breaks).unwrap_or(u64::MAX)

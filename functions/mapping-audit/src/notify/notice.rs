@@ -81,7 +81,7 @@ impl Notices {
                 .condition_expression("attribute_not_exists(pk) OR not_before <= :now")
                 .expression_attribute_values(":now", text(&times::text(now)))
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-            actions.push(TransactWriteItem::builder().put(put.build().map_err(|error| unbuilt(&error))?).build());
+            actions.push(TransactWriteItem::builder().put(put.build().map_err(StoreError::unbuilt)?).build());
         }
         // A repeat after a lost answer carries the same token, so that our own notices are not taken for another's.
         match Box::pin(self.calls.transact(&actions)).await {
@@ -115,7 +115,7 @@ impl Notices {
                 .condition_expression("#claim = :claim")
                 .expression_attribute_names("#claim", CLAIM)
                 .expression_attribute_values(":claim", AttributeValue::S(claim.id.clone()));
-            let delete = delete.build().map_err(|error| unbuilt(&error))?;
+            let delete = delete.build().map_err(StoreError::unbuilt)?;
             actions.push(TransactWriteItem::builder().delete(delete).build());
         }
         // Cancelled: they are not ours, or not there.
@@ -145,8 +145,4 @@ fn invalid(answer: Action) -> Option<String> {
         Action::Invalid(why) => Some(why),
         Action::Fine | Action::Refused { .. } => None,
     }
-}
-
-fn unbuilt(error: &dyn std::fmt::Display) -> StoreError {
-    StoreError::Refused(error.to_string())
 }
